@@ -1,1 +1,9 @@
 #![doc = include_str!("../README.md")]
+
+pub mod ops;
+mod options;
+mod setup;
+pub mod trace;
+
+pub use options::{Format, Options};
+pub use setup::{Error, Guard, init};

@@ -1,0 +1,105 @@
+//! Installs logs and traces, and takes them down again.
+
+use std::env;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::{Format, Options};
+
+/// How long the last spans may take to reach the collector.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why logs and traces could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log filter does not parse.
+    #[error("the log filter does not parse")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Another subscriber stands already.
+    #[error("logging was set up twice")]
+    Twice(#[from] TryInitError),
+}
+
+/// Keeps the exporter alive; give it back by [`Guard::shutdown`] so that the last spans arrive.
+#[derive(Debug)]
+#[must_use = "the last spans are lost unless the guard is shut down"]
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Guard {
+    /// Sends what is queued and stops, within two seconds.
+    pub async fn shutdown(self) {
+        let Some(provider) = self.provider else { return };
+        // The exporter needs the runtime's threads while this waits: on the runtime itself it would lock up.
+        let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FLUSH_LIMIT)).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the last spans did not reach the collector");
+        }
+    }
+}
+
+/// Sets up logs and, where the environment names a collector, traces, for the role (`api`, `worker`, ..) of this process.
+///
+/// Must be called inside a tokio runtime, once. An unusable collector address is logged and costs the traces only.
+///
+/// # Errors
+/// [`Error::Filter`] for a log filter that does not parse, [`Error::Twice`] at the second call.
+pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
+    let (provider, failure) = match tracing_wanted().then(|| provider(role)).transpose() {
+        Ok(provider) => (provider, None),
+        Err(error) => (None, Some(error)),
+    };
+    let traces = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("caudal"))
+            // Only our own spans: the exporter's own would make a trace of every export.
+            .with_filter(Targets::new().with_target("caudal", LevelFilter::INFO))
+    });
+    tracing_subscriber::registry().with(log_layer(options)?).with(traces).try_init()?;
+    if let Some(error) = failure {
+        tracing::warn!(%error, "traces are off: the collector's address cannot be used");
+    }
+    Ok(Guard { provider })
+}
+
+fn log_layer(options: &Options) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error> {
+    let filter = EnvFilter::try_new(&options.log)?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    Ok(match options.log_format {
+        Format::Text => layer.with_filter(filter).boxed(),
+        Format::Json => layer.json().with_filter(filter).boxed(),
+    })
+}
+
+/// The SDK reads most OTEL_* variables itself, but not these.
+fn tracing_wanted() -> bool {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.eq_ignore_ascii_case(value));
+    let named = |name: &str| env::var(name).is_ok_and(|found| !found.is_empty());
+    (named("OTEL_EXPORTER_OTLP_ENDPOINT") || named("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+        && !is("OTEL_SDK_DISABLED", "true")
+        && !is("OTEL_TRACES_EXPORTER", "none")
+}
+
+fn provider(role: &'static str) -> Result<SdkTracerProvider, opentelemetry_otlp::ExporterBuildError> {
+    let exporter = SpanExporter::builder().with_tonic().build()?;
+    Ok(SdkTracerProvider::builder().with_resource(resource(role)).with_batch_exporter(exporter).build())
+}
+
+fn resource(role: &'static str) -> Resource {
+    let builder = Resource::builder()
+        .with_attribute(KeyValue::new("service.namespace", "caudal"))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let named = env::var("OTEL_SERVICE_NAME").is_ok()
+        || env::var("OTEL_RESOURCE_ATTRIBUTES").is_ok_and(|attributes| attributes.contains("service.name="));
+    if named { builder.build() } else { builder.with_service_name(format!("caudal-{role}")).build() }
+}
