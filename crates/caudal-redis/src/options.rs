@@ -1,0 +1,64 @@
+//! Where Redis is: one flag with its environment twin.
+
+use std::{convert::Infallible, fmt, str::FromStr};
+
+/// How to reach Redis.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Redis: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://localhost:6379/0",
+        value_name = "URL"
+    )]
+    pub redis_url: SecretUrl,
+}
+
+/// A URL that may hold a password: it shows itself without user and password.
+///
+/// Any text is taken here and judged by `Client::new`, because a command line parser would print what it refuses.
+#[derive(Clone)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl FromStr for SecretUrl {
+    type Err = Infallible;
+
+    fn from_str(url: &str) -> Result<Self, Infallible> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((before, after)) = self.0.rsplit_once('@') else {
+            return f.write_str(&self.0);
+        };
+        match before.split_once("://") {
+            Some((scheme, _)) => write!(f, "{scheme}://***@{after}"),
+            None => write!(f, "***@{after}"),
+        }
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests;
