@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+mod control_plane;
+mod error;
+mod folder;
+pub mod pki;
+mod postgres;
+mod process;
+pub mod programs;
+mod redis;
+pub mod wait;
+
+pub use control_plane::{ControlPlane, Site};
+pub use error::Error;
+pub use postgres::Postgres;
+pub use process::{Output, Process, Signal};
+pub use redis::Redis;

@@ -1,0 +1,110 @@
+//! A Redis server of its own.
+
+use std::{net::Ipv4Addr, path::Path, process::Command, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    Error, Output, Process, Signal,
+    folder::{Folder, free_port},
+    programs,
+};
+
+const START: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A running redis-server on 127.0.0.1 that keeps what it has confirmed: append-only file, synced
+/// at every write, never evicting. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Redis {
+    process: Process,
+    port: u16,
+    folder: Folder,
+}
+
+impl Redis {
+    /// Starts a server in a private folder, which is removed with it, and waits till it answers.
+    pub async fn start() -> Result<Self, Error> {
+        Self::start_with(Folder::private("redis")?).await
+    }
+
+    /// Starts a server on the data of `folder`, which is kept, and waits till it answers.
+    pub async fn start_in(folder: &Path) -> Result<Self, Error> {
+        Self::start_with(Folder::given(folder)?).await
+    }
+
+    async fn start_with(folder: Folder) -> Result<Self, Error> {
+        let port = free_port()?;
+        let process = serve(folder.path(), port).await?;
+        Ok(Self { process, port, folder })
+    }
+
+    /// The server's address, `redis://127.0.0.1:PORT/0`; the same after a restart.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends the server in its own way, and waits for its end.
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        self.process.stop(Signal::TERM, GRACE).await.map(drop)
+    }
+
+    /// Kills the server (`kill -9`), and waits for its end.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        self.process.stop(Signal::KILL, GRACE).await.map(drop)
+    }
+
+    /// Stops the server unless it is stopped, starts it on the same port and data, and waits till
+    /// it answers.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.stop().await?;
+        self.process = serve(self.folder.path(), self.port).await?;
+        Ok(())
+    }
+
+    /// Freezes the server: connections stay open and are taken, nothing is answered.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.process.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen server go on.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.process.signal(Signal::CONT)
+    }
+}
+
+async fn serve(folder: &Path, port: u16) -> Result<Process, Error> {
+    let mut command = Command::new(programs::find("redis-server")?);
+    command
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--appendonly", "yes", "--appendfsync", "always"])
+        .args(["--maxmemory-policy", "noeviction", "--save", ""])
+        .current_dir(folder);
+    let process = Process::start(&command, Output::File(folder.join("redis.log")))?;
+    process.ready(START, async || ping(port).await).await?;
+    Ok(process)
+}
+
+/// Asks for a sign of life; a server that still loads its data answers, but not with `+PONG`.
+async fn ping(port: u16) -> Result<(), String> {
+    let answer = async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream.write_all(b"PING\r\n").await?;
+        let mut answer = [0; 64];
+        let length = stream.read(&mut answer).await?;
+        std::io::Result::Ok(String::from_utf8_lossy(answer.get(..length).unwrap_or_default()).into_owned())
+    };
+    match answer.await {
+        Ok(pong) if pong == "+PONG\r\n" => Ok(()),
+        Ok(other) => Err(other),
+        Err(error) => Err(error.to_string()),
+    }
+}

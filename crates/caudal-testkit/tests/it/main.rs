@@ -1,0 +1,3 @@
+//! The services are real: they answer, keep their data and leave nothing behind.
+
+mod services;
