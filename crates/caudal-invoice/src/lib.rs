@@ -1,1 +1,19 @@
 #![doc = include_str!("../README.md")]
+
+mod amount;
+mod batch;
+pub mod chunk;
+mod content_type;
+mod date;
+mod fingerprint;
+mod invoice;
+mod json;
+mod refusal;
+mod rule;
+mod rut;
+
+pub use batch::{MAX_BATCH, parse_batch};
+pub use fingerprint::fingerprint;
+pub use invoice::Invoice;
+pub use refusal::{FieldError, Refusal};
+pub use rut::{canonical_rut, check_digit};
