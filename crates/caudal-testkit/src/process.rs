@@ -148,13 +148,6 @@ impl Process {
 
     /// An error with the end of its log, if the process has ended.
     pub fn check(&self) -> Result<(), Error> {
-        self.exited().map_or(Ok(()), |status| {
-            Err(Error::Exited { program: self.program.clone(), status, log: tail(&self.log()).to_owned() })
-        })
-    }
-
-    /// An error with the end of its log, if the process has ended.
-    pub fn check(&self) -> Result<(), Error> {
         match self.exited() {
             None => Ok(()),
             Some(status) => {
