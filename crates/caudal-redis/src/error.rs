@@ -1,6 +1,6 @@
 //! What can be wrong with the options, and what an error of Redis asks of the caller.
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,28 +30,25 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Sorts an error of the driver.
+    /// Sorts an error of the driver. Of the errors of a transaction the first counts.
     pub fn of(error: &RedisError) -> Self {
         match error.kind() {
-            ErrorKind::Io
-            | ErrorKind::Parse
-            | ErrorKind::ClusterConnectionNotFound
-            | ErrorKind::Server(
-                ServerErrorKind::BusyLoading
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown,
-            ) => Self::Unavailable,
-            _ => Self::of_code(error.code(), error.detail()),
+            ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => Self::Unavailable,
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                let errors = error.clone().into_server_errors();
+                let first = errors.as_deref().and_then(<[_]>::first).map(|(_, error)| error);
+                first.map_or(Self::Misconfigured, |error| Self::of_code(error.code(), error.details()))
+            }
+            _ => Self::Misconfigured,
         }
     }
 
-    fn of_code(code: Option<&str>, detail: Option<&str>) -> Self {
+    fn of_code(code: &str, detail: Option<&str>) -> Self {
         match code {
-            Some("OOM") => Self::OutOfMemory,
-            Some("BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED") => Self::Unavailable,
-            Some("ERR") if detail.is_some_and(|text| text.starts_with("max number of clients")) => Self::Unavailable,
+            "OOM" => Self::OutOfMemory,
+            "LOADING" | "MASTERDOWN" | "READONLY" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" | "MISCONF" | "NOREPLICAS"
+            | "UNBLOCKED" => Self::Unavailable,
+            "ERR" if detail.is_some_and(|text| text.starts_with("max number of clients")) => Self::Unavailable,
             _ => Self::Misconfigured,
         }
     }

@@ -1,1 +1,8 @@
+//! The crate root: what `caudal-source` shows to others.
 #![doc = include_str!("../README.md")]
+
+mod error;
+mod source;
+
+pub use error::Error;
+pub use source::{List, Source, Work};
