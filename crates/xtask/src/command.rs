@@ -1,0 +1,28 @@
+//! Other programs, run to their end, with errors that say which one failed and in what words.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Runs `command` and waits. Its output is shown only when it fails.
+///
+/// # Errors
+/// The program is missing, or ended with another code than 0.
+pub fn run(command: &mut Command) -> Result<()> {
+    text(command).map(drop)
+}
+
+/// Runs `command` and returns what it wrote to its standard output, without the last line's end.
+///
+/// # Errors
+/// As [`run`].
+pub fn text(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {program}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("{program}: {}\n{said}{complaint}", output.status);
+    }
+    Ok(said.trim_end().to_owned())
+}

@@ -1,0 +1,71 @@
+//! A docker archive of one layer, written without a container engine.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// What an image is called and how it starts.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Image {
+    /// Registry, repository and tag.
+    pub name: &'static str,
+    /// `KEY=value` entries.
+    pub env: &'static [&'static str],
+    /// The program and its fixed arguments.
+    pub entrypoint: &'static [&'static str],
+    /// The arguments a pod may replace.
+    pub command: &'static [&'static str],
+    /// `uid:gid`, or empty for root.
+    pub user: &'static str,
+    /// Where the program starts, or empty for `/`.
+    pub folder: &'static str,
+}
+
+/// Writes `out`, a docker archive of `image` whose only layer is the tar file `layer`.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
+    let digest = digest(layer).with_context(|| format!("cannot read {}", layer.display()))?;
+    let config = config(image, &digest).to_string();
+    let manifest = json!([{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]).to_string();
+    let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
+    let mut archive = tar::Builder::new(file);
+    append(&mut archive, "config.json", config.as_bytes())?;
+    archive.append_path_with_name(layer, "layer.tar")?;
+    append(&mut archive, "manifest.json", manifest.as_bytes())?;
+    archive.into_inner()?.sync_all()?;
+    Ok(())
+}
+
+fn config(image: &Image, digest: &str) -> Value {
+    json!({
+        "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+        "os": "linux",
+        "config": {
+            "Env": image.env,
+            "Entrypoint": image.entrypoint,
+            "Cmd": image.command,
+            "User": image.user,
+            "WorkingDir": image.folder,
+        },
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
+    })
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hex::encode(hash.finalize()))
+}
+
+fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, name, bytes)
+}
