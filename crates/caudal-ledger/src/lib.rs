@@ -1,1 +1,15 @@
 #![doc = include_str!("../README.md")]
+
+mod client;
+mod error;
+mod ledger;
+mod options;
+mod record;
+mod schema;
+mod set;
+
+pub use client::{Client, Invoice};
+pub use error::Error;
+pub use ledger::Ledger;
+pub use options::{DatabaseUrl, Options};
+pub use set::{Entry, Outcome};

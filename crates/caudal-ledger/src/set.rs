@@ -1,0 +1,99 @@
+//! What one transaction records, decided before any SQL: one entry for each invoice, the newest, in columns.
+
+use std::collections::BTreeMap;
+
+use caudal_invoice::Invoice;
+use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+/// An invoice with what the queue knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The invoice as it was received.
+    pub invoice: Invoice,
+    /// Its place in the order of admission: of two versions of one (RUT, number) the higher stands.
+    pub version: i64,
+    /// The batch that brought it.
+    pub batch: Uuid,
+    /// When that batch was admitted.
+    pub received_at: DateTime<Utc>,
+}
+
+/// What became of an entry. Both mean that it is settled for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stands in the ledger with its own content; also when an earlier delivery of the same entry wrote it.
+    Recorded,
+    /// The same content stood before it, or a newer version stands.
+    Unchanged,
+}
+
+/// The entries of one transaction as columns, one row for each (RUT, number), sorted by it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Set<'a> {
+    pub(crate) ruts: Vec<String>,
+    pub(crate) numbers: Vec<&'a str>,
+    pub(crate) amounts: Vec<Decimal>,
+    pub(crate) issued_on: Vec<NaiveDate>,
+    pub(crate) ruts_received: Vec<&'a str>,
+    pub(crate) batches: Vec<Uuid>,
+    pub(crate) versions: Vec<i64>,
+    pub(crate) received_at: Vec<DateTime<Utc>>,
+    /// Of each entry given, in order: its row, or none where a newer one of the set took its place.
+    rows: Vec<Option<usize>>,
+}
+
+impl<'a> Set<'a> {
+    /// Chooses the newest entry of each invoice and sorts them.
+    pub(crate) fn of(entries: &'a [Entry]) -> Self {
+        let mut newest: BTreeMap<(String, &str), &Entry> = BTreeMap::new();
+        let keys: Vec<_> =
+            entries.iter().map(|entry| (entry.invoice.client(), entry.invoice.number.as_str())).collect();
+        for (key, entry) in keys.iter().zip(entries) {
+            let chosen = newest.entry(key.clone()).or_insert(entry);
+            if chosen.version < entry.version {
+                *chosen = entry;
+            }
+        }
+        let row_of: BTreeMap<_, _> =
+            newest.iter().enumerate().map(|(row, (key, entry))| (key, (row, entry.version))).collect();
+        let rows = keys
+            .iter()
+            .zip(entries)
+            .map(|(key, entry)| row_of.get(key).and_then(|(row, version)| (*version == entry.version).then_some(*row)))
+            .collect();
+        let mut set = Self { rows, ..Self::default() };
+        for ((rut, number), entry) in newest {
+            set.push(rut, number, entry);
+        }
+        set
+    }
+
+    fn push(&mut self, rut: String, number: &'a str, entry: &'a Entry) {
+        self.ruts.push(rut);
+        self.numbers.push(number);
+        self.amounts.push(entry.invoice.amount);
+        self.issued_on.push(entry.invoice.issued_on);
+        self.ruts_received.push(&entry.invoice.rut);
+        self.batches.push(entry.batch);
+        self.versions.push(entry.version);
+        self.received_at.push(entry.received_at);
+    }
+
+    /// The clients of the set, each once, sorted.
+    pub(crate) fn clients(&self) -> Vec<&str> {
+        let mut clients: Vec<_> = self.ruts.iter().map(String::as_str).collect();
+        clients.dedup();
+        clients
+    }
+
+    /// The outcome of each entry given, in order, from those of the rows.
+    pub(crate) fn outcomes(&self, of_rows: &[Outcome]) -> Vec<Outcome> {
+        let outcome = |row: &Option<usize>| row.and_then(|row| of_rows.get(row)).copied().unwrap_or(Outcome::Unchanged);
+        self.rows.iter().map(outcome).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! PostgreSQL away, back, stuck: what the ledger says, and how soon.
+
+use std::time::{Duration, Instant};
+
+use caudal_ledger::{Error, Outcome};
+use caudal_testkit::wait;
+
+use crate::world::{World, decimal, entry, ledger};
+
+fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Unavailable { .. }))
+}
+
+#[tokio::test]
+async fn a_postgresql_that_is_away_is_told_at_once_and_used_again_when_it_is_back() {
+    let mut world = World::start().await;
+    world.ledger.record(&[entry("1-9", "A", "1", 1)]).await.unwrap();
+
+    world.postgres.stop().await.unwrap();
+
+    let since = Instant::now();
+    assert!(is_unavailable(&world.ledger.record(&[entry("1-9", "B", "2", 2)]).await));
+    assert!(is_unavailable(&world.ledger.ready().await));
+    assert!(is_unavailable(&world.ledger.client("1-9", "", 1).await));
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+
+    world.postgres.restart().await.unwrap();
+    wait::until("PostgreSQL is used again", Duration::from_secs(10), async || world.ledger.ready().await)
+        .await
+        .unwrap();
+    let outcomes = world.ledger.record(&[entry("1-9", "B", "2", 2)]).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Recorded]);
+    assert_eq!(world.balance("1-9").await, decimal("3"));
+}
+
+#[tokio::test]
+async fn a_session_cut_off_by_the_server_is_unavailable_and_not_a_verdict() {
+    let world = World::start().await;
+    world.ledger.record(&[entry("1-9", "A", "1", 1)]).await.unwrap();
+    world.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'caudal'").await;
+
+    let cut_off = world.ledger.record(&[entry("1-9", "B", "2", 2)]).await;
+
+    assert!(is_unavailable(&cut_off) || cut_off.is_ok(), "{cut_off:?}");
+    assert!(world.ledger.record(&[entry("1-9", "B", "2", 2)]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stopped_session_that_holds_a_client_holds_others_up_for_less_than_a_lease() {
+    let world = World::start().await;
+    world.ledger.record(&[entry("1-9", "A", "1", 1)]).await.unwrap();
+    let mut holder = world.session().await;
+    sqlx::raw_sql("BEGIN; SELECT FROM clients FOR UPDATE").execute(&mut holder).await.unwrap();
+
+    let since = Instant::now();
+    let held_up = world.ledger.record(&[entry("1-9", "B", "2", 2)]).await;
+
+    assert!(is_unavailable(&held_up), "{held_up:?}");
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn a_read_only_postgresql_is_not_ready() {
+    let world = World::start().await;
+    world.run("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on").await;
+
+    let ledger = ledger(&world.url);
+
+    assert!(is_unavailable(&ledger.ready().await));
+    assert!(is_unavailable(&ledger.record(&[entry("1-9", "A", "1", 1)]).await));
+}

@@ -1,0 +1,79 @@
+//! A PostgreSQL with a fresh ledger, and entries to record in it.
+
+use caudal_invoice::Invoice;
+use caudal_ledger::{Entry, Ledger, Options};
+use caudal_testkit::Postgres;
+use chrono::{DateTime, NaiveDate};
+use rust_decimal::Decimal;
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+pub(crate) struct World {
+    pub(crate) postgres: Postgres,
+    pub(crate) url: String,
+    pub(crate) ledger: Ledger,
+}
+
+impl World {
+    /// A server whose ledger has its tables.
+    pub(crate) async fn start() -> Self {
+        let world = Self::bare().await;
+        world.ledger.migrate().await.unwrap();
+        world
+    }
+
+    /// A server with an empty database.
+    pub(crate) async fn bare() -> Self {
+        let postgres = Postgres::start().await.unwrap();
+        let url = postgres.database().await.unwrap();
+        let ledger = ledger(&url);
+        Self { postgres, url, ledger }
+    }
+
+    pub(crate) async fn session(&self) -> PgConnection {
+        PgConnection::connect(&self.url).await.unwrap()
+    }
+
+    pub(crate) async fn run(&self, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(&mut self.session().await).await.unwrap();
+    }
+
+    /// The clients whose row does not say the sum and the number of their invoices.
+    pub(crate) async fn wrong_balances(&self) -> i64 {
+        const WRONG: &str = "
+            SELECT count(*) FROM clients FULL JOIN (
+                SELECT rut, sum(amount) AS balance, count(*) AS invoice_count FROM invoices GROUP BY rut
+            ) AS counted USING (rut)
+            WHERE clients.balance IS DISTINCT FROM counted.balance
+                OR clients.invoice_count IS DISTINCT FROM counted.invoice_count";
+        sqlx::query_scalar(WRONG).fetch_one(&mut self.session().await).await.unwrap()
+    }
+
+    /// The balance of a client that is there.
+    pub(crate) async fn balance(&self, rut: &str) -> Decimal {
+        self.ledger.client(rut, "", 1).await.unwrap().unwrap().balance
+    }
+}
+
+pub(crate) fn ledger(url: &str) -> Ledger {
+    Ledger::new(&Options { database_url: url.into() }).unwrap()
+}
+
+/// An entry of the batch that is numbered like its version.
+pub(crate) fn entry(rut: &str, number: &str, amount: &str, version: i64) -> Entry {
+    Entry {
+        invoice: Invoice {
+            number: number.to_owned(),
+            rut: rut.to_owned(),
+            amount: amount.parse().unwrap(),
+            issued_on: NaiveDate::from_ymd_opt(2024, 1, 31).unwrap(),
+        },
+        version,
+        batch: Uuid::from_u128(version.unsigned_abs().into()),
+        received_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+    }
+}
+
+pub(crate) fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
