@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+mod answer;
+mod batches;
+mod clients;
+mod invoices;
+mod key;
+mod lote;
+mod options;
+mod router;
+mod serve;
+mod span;
+mod wire;
+
+pub use options::Options;
+pub use serve::{Error, Listeners, serve};

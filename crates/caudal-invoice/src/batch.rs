@@ -41,9 +41,8 @@ fn unreadable(error: json::Error) -> Refusal {
     match error {
         json::Error::Limit => Refusal::NotText,
         json::Error::Syntax { message, position } => {
-            let entry =
-                FieldError::in_body(Rule::JsonInvalid(message), &[Step::Index(position)], Input::empty_object());
-            Refusal::Invalid(vec![entry])
+            let place = [Step::Index(position)];
+            Refusal::Malformed(FieldError::in_body(Rule::JsonInvalid(message), &place, Input::empty_object()))
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Refusal {
     NotText,
     /// The list holds more invoices than [`crate::MAX_BATCH`].
     TooMany,
+    /// The body is no JSON: the place and what Python's reader says. It hides every other complaint.
+    Malformed(FieldError),
     /// What is wrong, one entry for each invalid field, in the order of the body.
     Invalid(Vec<FieldError>),
 }
@@ -40,12 +42,6 @@ impl FieldError {
     #[must_use]
     pub fn missing_header(name: &'static str) -> Self {
         Self { rule: Rule::Missing, location: vec![Step::Name("header"), Step::Name(name)], input: Input::null() }
-    }
-
-    /// The error's `type`, as pydantic names it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        self.rule.name()
     }
 
     /// The entry for something in the body.

@@ -1,0 +1,103 @@
+//! `POST /facturas/`: from the request to the queue.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use caudal_invoice::{Invoice, Refusal, chunk, fingerprint, parse_batch};
+use caudal_queue::{Admission, Batch, Chunk, Error, Queue};
+use caudal_telemetry::trace::traceparent;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::answer::Answer;
+use crate::key;
+use crate::router::Service;
+
+/// The most bytes a body may have.
+pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// From this size on a body is read on a thread of its own, so that others are answered meanwhile.
+const LARGE_BODY: usize = 256 * 1024;
+/// Pauses before Redis is asked again whether it has the batch.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// The caller's name where no API keys are configured.
+const ANYONE: &str = "";
+
+/// Takes a batch in.
+pub(crate) async fn post(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Answer::TooLarge,
+        Err(_) => return Answer::NotText,
+    };
+    let key = key::digest(&headers, ANYONE);
+    let invoices = match (parse(content_type(&headers), body).await, &key) {
+        (Ok(invoices), _) => invoices,
+        (Err(refusal), _) => return Answer::refused(refusal, key.err()),
+    };
+    match key {
+        Ok(key) => take_in(&service, batch(key, &invoices)).await,
+        Err(missing) => Answer::Invalid(vec![missing]),
+    }
+}
+
+/// The header as Latin-1, as the original read it.
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(CONTENT_TYPE).map(|value| value.as_bytes().iter().copied().map(char::from).collect())
+}
+
+async fn parse(content_type: Option<String>, body: Bytes) -> Result<Vec<Invoice>, Refusal> {
+    if body.len() < LARGE_BODY {
+        return parse_batch(content_type.as_deref(), &body);
+    }
+    let parsed = spawn_blocking(move || parse_batch(content_type.as_deref(), &body)).await;
+    // A panic there goes on here, where the request's own guard answers it.
+    parsed.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
+}
+
+fn batch(key: [u8; 32], invoices: &[Invoice]) -> Batch {
+    Batch {
+        id: Uuid::now_v7(),
+        key,
+        fingerprint: fingerprint(invoices),
+        chunks: invoices.chunks(chunk::MAX_INVOICES).map(encode).collect(),
+        traceparent: traceparent(&Span::current()),
+        caller: ANYONE.to_owned(),
+    }
+}
+
+fn encode(invoices: &[Invoice]) -> Chunk {
+    // A chunk holds at most 250.
+    Chunk { payload: chunk::encode(invoices), count: invoices.len() as u32 }
+}
+
+async fn take_in(service: &Service, batch: Batch) -> Answer {
+    match admit(&service.queue, &batch, service.max_backlog).await {
+        Ok(admission) => Answer::admitted(&admission, batch.count()),
+        Err(Error::OutOfMemory(_)) => Answer::Full,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a batch could not be queued");
+            Answer::Unavailable
+        }
+    }
+}
+
+/// Asks again, with the same batch id, where the answer was lost: the batch may be in.
+async fn admit(queue: &Queue, batch: &Batch, max_backlog: u64) -> Result<Admission, Error> {
+    for pause in ASK_AGAIN {
+        match queue.admit(batch, max_backlog).await {
+            Err(error) if error.is_unavailable() => sleep(pause).await,
+            settled => return settled,
+        }
+    }
+    queue.admit(batch, max_backlog).await
+}

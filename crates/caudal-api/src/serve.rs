@@ -1,0 +1,135 @@
+//! The listeners and their life.
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use caudal_ledger::Ledger;
+use caudal_queue::Queue;
+use caudal_telemetry::ops::{self, Probes};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::Options;
+use crate::router::{self, Service};
+
+/// How long requests under way may take to end after a shutdown.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often Redis is looked at until it is fit.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Why the API does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address cannot be had.
+    #[error("{variable}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The setting that names it.
+        variable: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A listener broke.
+    #[error("no more connections can be taken")]
+    Accept(#[source] std::io::Error),
+}
+
+/// The two sockets: one for clients, one for probes and operators.
+#[derive(Debug)]
+pub struct Listeners {
+    public: TcpListener,
+    ops: TcpListener,
+    address: SocketAddr,
+    ops_address: SocketAddr,
+}
+
+impl Listeners {
+    /// Takes the addresses of the options.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] where one cannot be had, for example because another program has it.
+    pub async fn bind(options: &Options) -> Result<Self, Error> {
+        let (public, address) = bind("CAUDAL_LISTEN", options.listen).await?;
+        let (ops, ops_address) = bind("CAUDAL_OPS_LISTEN", options.ops_listen).await?;
+        Ok(Self { public, ops, address, ops_address })
+    }
+
+    /// The address for clients, with the port that was given where the options leave it to the system (port 0).
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address for probes and operators.
+    #[must_use]
+    pub fn ops_address(&self) -> SocketAddr {
+        self.ops_address
+    }
+}
+
+async fn bind(variable: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let refused = |source| Error::Listen { variable, address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let taken = listener.local_addr().map_err(refused)?;
+    Ok((listener, taken))
+}
+
+/// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are answered, or after 10 s.
+///
+/// # Errors
+/// [`Error::Accept`] where a listener breaks.
+pub async fn serve(
+    listeners: Listeners,
+    options: &Options,
+    queue: Queue,
+    ledger: Ledger,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let probes = Probes::new();
+    let service = Service { queue: queue.clone(), max_backlog: options.max_backlog };
+    tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
+    // The probes answer until the last request is done.
+    let done = CancellationToken::new();
+    let clients = async {
+        let served = serve_clients(listeners.public, router::public(service), &shutdown).await;
+        done.cancel();
+        served
+    };
+    let operators = ops::serve(listeners.ops, router::ops(ledger), probes.clone(), done.clone());
+    let fitness = done.run_until_cancelled(become_ready(&queue, &probes));
+    let (clients, operators, _) = tokio::join!(clients, operators, fitness);
+    clients.and(operators).map_err(Error::Accept)
+}
+
+async fn serve_clients(listener: TcpListener, router: Router, shutdown: &CancellationToken) -> std::io::Result<()> {
+    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = server.into_future() => served,
+        () = overdue => {
+            tracing::warn!("requests that did not end in time are cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Once Redis was reached and fit, the API stays ready: it answers outages itself.
+async fn become_ready(queue: &Queue, probes: &Probes) {
+    let mut told = String::new();
+    while let Err(error) = queue.ready().await {
+        let reason = error.to_string();
+        if reason != told {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            probes.unready(reason.clone());
+            told = reason;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    probes.ready();
+}

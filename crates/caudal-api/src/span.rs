@@ -1,0 +1,42 @@
+//! The span of a request, named by OpenTelemetry's conventions for HTTP servers.
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use caudal_telemetry::trace;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+/// Answers the request within its span, which is a child of the client's where the client names one.
+pub(crate) async fn around(route: MatchedPath, request: Request, next: Next) -> Response {
+    let span = open(route.as_str(), &request);
+    if let Some(parent) = request.headers().get("traceparent").and_then(|value| value.to_str().ok()) {
+        trace::set_parent(&span, parent);
+    }
+    let response = next.run(request).instrument(span.clone()).await;
+    close(&span, response.status());
+    response
+}
+
+fn open(route: &str, request: &Request) -> Span {
+    let method = request.method().as_str();
+    tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+        url.path = request.uri().path(),
+        url.scheme = "http",
+    )
+}
+
+fn close(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+}

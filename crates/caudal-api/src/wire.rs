@@ -1,0 +1,113 @@
+//! Everything Spanish: the bodies and texts that clients read.
+
+use std::borrow::Cow;
+
+use caudal_invoice::FieldError;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+use uuid::Uuid;
+
+pub(crate) const DUPLICATE: &str = "Transacción duplicada: esta petición ya ha sido recibida.";
+pub(crate) const NOT_TEXT: &str = "There was an error parsing the body";
+pub(crate) const NOT_FOUND: &str = "Not Found";
+pub(crate) const METHOD_NOT_ALLOWED: &str = "Method Not Allowed";
+pub(crate) const TOO_LARGE: &str = "El cuerpo de la petición supera el máximo de 8 MiB.";
+pub(crate) const TOO_MANY: &str = "La petición supera el máximo de 10.000 facturas.";
+pub(crate) const FULL: &str = "Hay demasiadas facturas en espera. Reintente más tarde con la misma Idempotency-Key.";
+pub(crate) const UNAVAILABLE: &str =
+    "El servicio no está disponible por el momento. Reintente más tarde; una carga, con la misma Idempotency-Key.";
+pub(crate) const INTERNAL: &str = "Error interno del servidor.";
+pub(crate) const NO_SUCH_BATCH: &str = "No existe ese lote, o terminó hace más de 24 horas.";
+pub(crate) const NO_SUCH_CLIENT: &str = "No existe ese cliente.";
+pub(crate) const BAD_PAGE: &str = "limite debe ser un número entero entre 1 y 1000.";
+
+/// The body of a 202.
+#[derive(Serialize)]
+pub(crate) struct Accepted {
+    status: &'static str,
+    detail: String,
+}
+
+impl Accepted {
+    pub(crate) fn of(count: u64) -> Self {
+        Self { status: "OK", detail: format!("{count} facturas recibidas y encoladas para procesamiento.") }
+    }
+}
+
+/// The body of every refusal but a 422 for invalid fields.
+#[derive(Serialize)]
+pub(crate) struct Detail {
+    pub(crate) detail: Cow<'static, str>,
+}
+
+/// The body of a 422 for invalid fields.
+#[derive(Serialize)]
+pub(crate) struct Complaints {
+    pub(crate) detail: Vec<FieldError>,
+}
+
+/// What became of a batch.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Lote {
+    pub(crate) id: Uuid,
+    pub(crate) estado: Estado,
+    pub(crate) recibidas: u64,
+    pub(crate) registradas: u64,
+    pub(crate) sin_cambios: u64,
+    pub(crate) rechazadas: Vec<Rechazada>,
+    #[serde(serialize_with = "instant")]
+    pub(crate) recibido_en: DateTime<Utc>,
+    #[serde(serialize_with = "optional_instant")]
+    pub(crate) terminado_en: Option<DateTime<Utc>>,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Estado {
+    Encolado,
+    Procesando,
+    Procesado,
+    ConErrores,
+}
+
+/// An invoice that is not in the ledger, and why.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Rechazada {
+    pub(crate) posicion: u32,
+    pub(crate) numero_factura: String,
+    pub(crate) motivo: String,
+}
+
+/// A client and a page of its invoices; amounts are texts, for they are exact.
+#[derive(Serialize)]
+pub(crate) struct Cliente {
+    pub(crate) rut: String,
+    pub(crate) saldo: String,
+    pub(crate) facturas: Vec<Factura>,
+    pub(crate) siguiente: Option<String>,
+}
+
+/// An invoice of the ledger.
+#[derive(Serialize)]
+pub(crate) struct Factura {
+    pub(crate) numero_factura: String,
+    pub(crate) rut_cliente: String,
+    pub(crate) monto: String,
+    pub(crate) fecha_emision: NaiveDate,
+    pub(crate) lote: Uuid,
+    #[serde(serialize_with = "instant")]
+    pub(crate) recibido_en: DateTime<Utc>,
+}
+
+fn instant<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn optional_instant<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => instant(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
