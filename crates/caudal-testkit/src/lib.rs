@@ -3,6 +3,7 @@
 mod control_plane;
 mod error;
 mod folder;
+mod otlp;
 pub mod pki;
 mod postgres;
 mod process;
@@ -12,6 +13,7 @@ pub mod wait;
 
 pub use control_plane::{ControlPlane, Site};
 pub use error::Error;
+pub use otlp::{OtlpSink, Span};
 pub use postgres::Postgres;
-pub use process::{Output, Process, Signal};
+pub use process::{Output, Process, Signal, bound_to_parent};
 pub use redis::Redis;

@@ -48,10 +48,9 @@ impl Postgres {
         Self::start_with(Folder::private("postgres")?, "off").await
     }
 
-    /// Starts a server on the data of `folder`, which is kept and made where it is empty, and
-    /// waits till it answers. It writes through to the disk.
-    pub async fn start_in(folder: &Path) -> Result<Self, Error> {
-        Self::start_with(Folder::given(folder)?, "on").await
+    /// As [`Postgres::start`], but what it has confirmed outlives the machine too.
+    pub async fn start_durable() -> Result<Self, Error> {
+        Self::start_with(Folder::private("postgres")?, "on").await
     }
 
     async fn start_with(folder: Folder, fsync: &'static str) -> Result<Self, Error> {
@@ -120,21 +119,20 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
+    fn command(&self, program: &str) -> Result<Command, Error> {
+        let beside = self.programs.join(program);
+        let program = if beside.is_file() { beside } else { programs::find(program)? };
+        let mut command = Command::new(program);
         command.current_dir(self.folder.path());
-        command
+        Ok(command)
     }
 
     async fn prepare(&self) -> Result<(), Error> {
-        if self.data().join("PG_VERSION").exists() {
-            return Ok(());
-        }
         let folder = self.folder.path();
         if let Some(User { uid, gid }) = self.user {
             chown(folder, Some(uid), Some(gid)).map_err(Error::io("chown"))?;
         }
-        let mut initdb = self.command("initdb");
+        let mut initdb = self.command("initdb")?;
         initdb.arg("--pgdata").arg(self.data()).args(["--username", ROLE, "--auth", "trust", "--no-sync"]).args([
             "--encoding",
             "UTF8",
@@ -152,7 +150,7 @@ impl Server {
 
     fn spawn(&self) -> Result<Process, Error> {
         let folder = self.folder.path();
-        let mut postgres = self.command("postgres");
+        let mut postgres = self.command("postgres")?;
         postgres
             .arg("-D")
             .arg(self.data())
@@ -174,7 +172,7 @@ impl Server {
     }
 
     async fn make_database(&self, name: &str) -> Result<(), Error> {
-        let mut createdb = self.command("createdb");
+        let mut createdb = self.command("createdb")?;
         createdb.arg("--host").arg(self.folder.path()).args(["--port", &self.port.to_string()]).args([
             "--username",
             ROLE,

@@ -5,6 +5,7 @@ use std::{
     fs,
     fs::File,
     io,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -42,7 +43,7 @@ pub(crate) struct User {
 }
 
 /// A running child process. It is killed when this is dropped, and, on Linux, also when the
-/// parent is killed.
+/// parent is killed. Ctrl-C at the terminal does not reach it: how it ends is its parent's choice.
 ///
 /// Linux ties that second guarantee to the *thread* that started the child, so every child has a
 /// thread of its own, which starts it, waits for its end and takes note of it.
@@ -66,7 +67,8 @@ impl Process {
     pub(crate) fn start_as(command: &Command, output: Output, user: Option<User>) -> Result<Self, Error> {
         let program = program_name(command);
         let failed = format!("{program} could not be started");
-        let mut bound = bound_to_parent(command, user);
+        let mut bound = bound_as(command, user);
+        bound.process_group(0);
         redirect(&mut bound, &output).map_err(Error::io(failed.clone()))?;
 
         let (started, start) = mpsc::channel();
@@ -184,7 +186,7 @@ impl Drop for Process {
 /// Runs `command` to its end and returns its standard output.
 pub(crate) async fn run(command: &Command, user: Option<User>) -> Result<String, Error> {
     let program = program_name(command);
-    let output = tokio::process::Command::from(bound_to_parent(command, user))
+    let output = tokio::process::Command::from(bound_as(command, user))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
@@ -212,8 +214,13 @@ fn keep(mut child: Child, reaping: &Mutex<()>, ended: &watch::Sender<Option<Exit
     }
 }
 
-/// The same command, to be killed by Linux when the thread that starts it ends.
-fn bound_to_parent(command: &Command, user: Option<User>) -> Command {
+/// The same command, to be killed by Linux when the thread that starts it ends. Program,
+/// arguments, variables and folder are kept.
+pub fn bound_to_parent(command: &Command) -> Command {
+    bound_as(command, None)
+}
+
+fn bound_as(command: &Command, user: Option<User>) -> Command {
     let mut bound = if cfg!(target_os = "linux") {
         let mut setpriv = Command::new("setpriv");
         setpriv.args(["--pdeathsig", "KILL"]);
@@ -251,7 +258,7 @@ fn redirect(command: &mut Command, output: &Output) -> io::Result<()> {
 
 fn program_name(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let name = program.file_name().unwrap_or(command.get_program());
+    let name = program.file_name().unwrap_or_else(|| command.get_program());
     name.to_string_lossy().into_owned()
 }
 

@@ -28,15 +28,7 @@ pub struct Redis {
 impl Redis {
     /// Starts a server in a private folder, which is removed with it, and waits till it answers.
     pub async fn start() -> Result<Self, Error> {
-        Self::start_with(Folder::private("redis")?).await
-    }
-
-    /// Starts a server on the data of `folder`, which is kept, and waits till it answers.
-    pub async fn start_in(folder: &Path) -> Result<Self, Error> {
-        Self::start_with(Folder::given(folder)?).await
-    }
-
-    async fn start_with(folder: Folder) -> Result<Self, Error> {
+        let folder = Folder::private("redis")?;
         let port = free_port()?;
         let process = serve(folder.path(), port).await?;
         Ok(Self { process, port, folder })
