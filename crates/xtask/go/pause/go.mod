@@ -1,0 +1,3 @@
+module caudal/tools/pause
+
+go 1.26.0
