@@ -3,31 +3,80 @@
 //! Nothing is pulled. The Dockerfile's base images and the chart's Redis and PostgreSQL are made from Debian's
 //! packages, once for each recipe, under the official names.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+use caudal_testkit::{bound_to_parent, programs};
+
+use crate::cluster::Steps;
+use crate::{packages, repository};
 
 mod archive;
 mod build;
 mod stand_in;
 
-pub use archive::{Image, one_layer};
+pub(crate) use archive::{Image, of_program, one_layer};
 
 /// Caudal's image as the chart names it by default.
-pub const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));
+pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));
+
+/// What Debian has of the tools.
+const PACKAGES: [(&str, &str); 2] = [("buildah", "buildah"), ("mmdebstrap", "mmdebstrap")];
+
+/// `cargo xtask image`: builds the images and says where they are.
+pub(crate) fn execute() -> Result<ExitCode> {
+    let mut steps = Steps::begin();
+    for archive in all()? {
+        let megabytes = fs::metadata(&archive)?.len() / 1_000_000;
+        steps.done(&format!("{megabytes} MB {}", archive.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Builds every image of the chart's default values. Returns their docker archives.
 ///
 /// # Errors
 /// A tool that is missing or fails, named with its own words.
-pub fn all(repository: &Path, cache: &Path) -> Result<Vec<PathBuf>> {
-    let folder = cache.join("images");
+pub(crate) fn all() -> Result<Vec<PathBuf>> {
+    let missing = PACKAGES.iter().filter(|(program, _)| programs::find(program).is_err());
+    packages::ensure(&missing.map(|(_, package)| *package).collect::<Vec<_>>())?;
+    let folder = programs::cache().join("images");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Whoever comes second waits here and finds most of the work done.
+    let lock = File::create(folder.join("lock"))?;
+    lock.lock()?;
+    sweep(&folder)?;
     let bases = [stand_in::made(&stand_in::RUST, &folder)?, stand_in::made(&stand_in::DISTROLESS, &folder)?];
     Ok(vec![
-        build::caudal(repository, &folder, &bases)?,
+        build::caudal(&repository::root(), &folder, &bases)?,
         stand_in::made(&stand_in::REDIS, &folder)?,
         stand_in::made(&stand_in::POSTGRES, &folder)?,
     ])
+}
+
+/// `program` in namespaces of its own: what it mounts and starts ends with it, and it ends with this process.
+fn alone(program: &str) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", program]);
+    bound_to_parent(&unshare)
+}
+
+/// A folder for work of which only a file is kept. It ends with the value.
+fn workshop(folder: &Path) -> Result<tempfile::TempDir> {
+    Ok(tempfile::Builder::new().prefix(WORKSHOP).tempdir_in(folder)?)
+}
+
+const WORKSHOP: &str = "work-";
+
+/// Removes what a killed build left.
+fn sweep(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(WORKSHOP) {
+            fs::remove_dir_all(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! A docker archive of one layer, written without a container engine.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// What an image is called and how it starts.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Image {
+pub(crate) struct Image {
     /// Registry, repository and tag.
     pub name: &'static str,
     /// `KEY=value` entries.
@@ -29,7 +29,7 @@ pub struct Image {
 ///
 /// # Errors
 /// Files that cannot be read or written.
-pub fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
+pub(crate) fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
     let digest = digest(layer).with_context(|| format!("cannot read {}", layer.display()))?;
     let config = config(image, &digest).to_string();
     let manifest = json!([{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]).to_string();
@@ -40,6 +40,21 @@ pub fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
     append(&mut archive, "manifest.json", manifest.as_bytes())?;
     archive.into_inner()?.sync_all()?;
     Ok(())
+}
+
+/// Makes a docker archive in `folder` with nothing but `program`, which the image starts as `/NAME`.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub(crate) fn of_program(image: &Image, program: &Path, folder: &Path) -> Result<PathBuf> {
+    let name = image.entrypoint.first().map_or("program", |path| path.trim_start_matches('/'));
+    let (layer, archive) = (folder.join(format!("{name}-layer.tar")), folder.join(format!("{name}.tar")));
+    let mut tar = tar::Builder::new(File::create(&layer)?);
+    tar.append_path_with_name(program, name).with_context(|| format!("cannot read {}", program.display()))?;
+    tar.into_inner()?.sync_all()?;
+    one_layer(image, &layer, &archive)?;
+    fs::remove_file(layer)?;
+    Ok(archive)
 }
 
 fn config(image: &Image, digest: &str) -> Value {

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::CAUDAL;
+use super::{CAUDAL, alone};
 use crate::command;
 
 /// Builds the image over the base images in the docker archives `bases`. Returns its docker archive in `folder`.
-pub fn caudal(repository: &Path, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
+pub(crate) fn caudal(repository: &Path, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
     let store = Store::new(folder)?;
     for base in bases {
         command::run(store.buildah().arg("pull").arg("--quiet").arg(source(base)))?;
@@ -39,11 +39,11 @@ impl Store {
     fn new(folder: &Path) -> Result<Self> {
         let mounts = folder.join("mounts");
         fs::create_dir_all(&mounts)?;
-        Ok(Self(tempfile::Builder::new().prefix("store-").tempdir_in(folder)?, mounts))
+        Ok(Self(super::workshop(folder)?, mounts))
     }
 
     fn buildah(&self) -> Command {
-        let mut command = Command::new("buildah");
+        let mut command = alone("buildah");
         command.env("TMPDIR", &self.1);
         command.args(["--storage-driver", "vfs", "--root"]).arg(self.0.path().join("root"));
         command.arg("--runroot").arg(self.0.path().join("run"));

@@ -4,17 +4,17 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use super::alone;
 use super::archive::{Image, one_layer};
 use crate::command;
 
 /// What a stand-in consists of.
 #[derive(Debug)]
-pub struct StandIn {
+pub(crate) struct StandIn {
     image: Image,
     /// `extract` unpacks the packages only (no shell comes along); `minbase` and `apt` install them.
     variant: &'static str,
@@ -29,7 +29,7 @@ pub struct StandIn {
 const CERTIFICATES: &str = "upload /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt";
 
 /// The build stage's base. The toolchain itself is mounted over `/usr/local/rustup` by the build.
-pub const RUST: StandIn = StandIn {
+pub(crate) const RUST: StandIn = StandIn {
     image: Image {
         name: "docker.io/library/rust:1.95-slim-bookworm",
         env: &[
@@ -53,7 +53,7 @@ pub const RUST: StandIn = StandIn {
 };
 
 /// The final stage's base: a C library and certificates, no shell.
-pub const DISTROLESS: StandIn = StandIn {
+pub(crate) const DISTROLESS: StandIn = StandIn {
     image: Image {
         name: "gcr.io/distroless/cc-debian12:nonroot",
         env: &[
@@ -83,7 +83,7 @@ pub const DISTROLESS: StandIn = StandIn {
 };
 
 /// The bundled queue's Redis.
-pub const REDIS: StandIn = StandIn {
+pub(crate) const REDIS: StandIn = StandIn {
     image: Image {
         name: "docker.io/library/redis:7.0-bookworm",
         env: &["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
@@ -99,7 +99,7 @@ pub const REDIS: StandIn = StandIn {
 };
 
 /// The bundled ledger's PostgreSQL.
-pub const POSTGRES: StandIn = StandIn {
+pub(crate) const POSTGRES: StandIn = StandIn {
     image: Image {
         name: "docker.io/library/postgres:15-bookworm",
         env: &[
@@ -116,6 +116,8 @@ pub const POSTGRES: StandIn = StandIn {
     packages: &["postgresql-15"],
     hooks: &[
         r#"chroot "$1" sh -c 'usermod -u 999 postgres; groupmod -g 999 postgres; install -d -o 999 -g 999 /var/lib/postgresql/data /var/run/postgresql'"#,
+        // Only the just-in-time compiler, left out below, would use it.
+        r#"rm -f "$1"/usr/lib/*/libLLVM*"#,
     ],
     files: &[("usr/local/bin/docker-entrypoint.sh", 0o755, include_str!("postgres-entrypoint.sh"))],
 };
@@ -133,17 +135,17 @@ const LEFT_OUT: [&str; 5] = [
 ///
 /// # Errors
 /// `mmdebstrap` missing or failing, and files that cannot be written.
-pub fn made(recipe: &StandIn, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn made(recipe: &StandIn, folder: &Path) -> Result<PathBuf> {
     let name = recipe.image.name.rsplit('/').next().unwrap_or(recipe.image.name);
     let out = folder.join(format!("{}-{}.tar", name.replace(':', "-"), key(recipe)));
     if out.exists() {
         return Ok(out);
     }
-    let work = tempfile::Builder::new().prefix("stand-in-").tempdir_in(folder)?;
+    let work = super::workshop(folder)?;
     let files = work.path().join("files");
     write_files(recipe, &files)?;
     let layer = work.path().join("layer.tar");
-    let mut debootstrap = Command::new("mmdebstrap");
+    let mut debootstrap = alone("mmdebstrap");
     debootstrap.arg("--quiet").arg("--skip=output/dev").env("TMPDIR", work.path());
     debootstrap.arg(format!("--variant={}", recipe.variant)).arg(format!("--include={}", recipe.packages.join(",")));
     debootstrap.args(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));

@@ -1,0 +1,194 @@
+//! The cluster test: what a user does first, on a real cluster, and every number checked.
+//!
+//! `helm install` with the chart's defaults and a collector for traces, 100 invoices through the Service, workers from
+//! none to one and back, the ledger compared to the last decimal, and one trace followed from the POST to the commit.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use caudal_testkit::wait;
+
+use crate::cluster::{self, Options, Steps};
+use crate::image::{self, Image};
+use crate::repository;
+use crate::tools::{self, Tool};
+use client::Client;
+use kubectl::Namespace;
+use sample::Batch;
+
+mod client;
+mod kubectl;
+mod sample;
+mod traces;
+
+const INVOICES: Namespace = Namespace("invoices");
+const OBSERVABILITY: Namespace = Namespace("observability");
+const COLLECTOR: &str = "http://otel-collector.observability:4317";
+const WORKERS: &str = "app.kubernetes.io/component=worker";
+
+/// How long the first start of everything may take on a busy machine.
+const START: Duration = Duration::from_secs(180);
+/// How long the chart's default cooldown and the last worker's end may take.
+const TO_ZERO: Duration = Duration::from_secs(180);
+/// How long a batch may take, the first worker's start included.
+const RECORDED: Duration = Duration::from_secs(60);
+
+/// `cargo xtask cluster-test`: builds the images, makes a cluster and tries the chart in it.
+///
+/// # Errors
+/// What did not hold, after all that helps to find out why has been written to standard error.
+pub(crate) async fn run() -> Result<()> {
+    let mut steps = Steps::begin();
+    let mut images = image::all()?;
+    steps.done("images are built");
+    let folder = tempfile::tempdir()?;
+    let collector = tools::ensure(Tool::Collector)?.join("collector");
+    let stand_in = Image {
+        name: "docker.io/otel/opentelemetry-collector-contrib:0.165.0",
+        entrypoint: &["/otelcol-contrib"],
+        ..Image::default()
+    };
+    images.push(image::of_program(&stand_in, &collector, folder.path())?);
+    let mut inside = Command::new(std::env::current_exe()?);
+    inside.arg("cluster-test-inside");
+    let status = cluster::run(&Options { images, ..Options::default() }, &inside).await?;
+    ensure!(status.success(), "the cluster test failed");
+    Ok(())
+}
+
+/// The part of [`run`] that happens in the cluster.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn inside() -> Result<ExitCode> {
+    let tried = attempt().await;
+    if tried.is_err() {
+        for namespace in [INVOICES, OBSERVABILITY] {
+            namespace.dump().await;
+        }
+    }
+    tried.map(|()| ExitCode::SUCCESS)
+}
+
+async fn attempt() -> Result<()> {
+    let mut steps = Steps::begin();
+    let root = repository::root();
+    prepare(&root).await?;
+    steps.done("namespaces and collector are there");
+
+    let endpoint = format!("telemetry.otlp.endpoint={COLLECTOR}");
+    let chart = root.join("charts/caudal").display().to_string();
+    kubectl::helm(&["install", "caudal", &chart, "--namespace", INVOICES.0, "--set", &endpoint]).await?;
+    INVOICES.rolled_out("deployment/caudal-api", START).await?;
+    steps.done("helm install to API Ready");
+
+    let client = Client::new("http://caudal.invoices.svc.cluster.local")?;
+    let (first, rest) = sample::batches();
+    let mut ids = send(&client, std::slice::from_ref(&first)).await?;
+    recorded(&client, &ids, &[first]).await?;
+    steps.done("API Ready to first batch recorded");
+
+    none_left().await?;
+    steps.done("workers 1 -> 0");
+    ids = from_zero(&client, &rest, &mut steps).await?;
+    recorded(&client, &ids, &rest).await?;
+    steps.done("all batches recorded");
+    ledger_is_exact().await?;
+    none_left().await?;
+    steps.done("ledger exact, workers 1 -> 0");
+    one_trace().await?;
+    steps.done("a trace from the POST to the commit");
+    Ok(())
+}
+
+/// Namespaces that refuse what is not restricted, and a collector.
+async fn prepare(root: &Path) -> Result<()> {
+    for namespace in [INVOICES, OBSERVABILITY] {
+        namespace.create().await?;
+    }
+    let manifest = root.join("deploy/otel-collector.yaml");
+    let manifest = fs::canonicalize(&manifest).with_context(|| manifest.display().to_string())?;
+    OBSERVABILITY.run(&["apply", "--filename", &manifest.display().to_string()]).await?;
+    OBSERVABILITY.rolled_out("deployment/otel-collector", START).await
+}
+
+/// Posts the batches, each twice: the second time it is known already. Returns the batches' addresses.
+async fn send(client: &Client, batches: &[Batch]) -> Result<Vec<String>> {
+    let mut places = Vec::new();
+    for batch in batches {
+        let accepted = client.post(batch).await?;
+        ensure!(accepted.status == 202, "a new batch was answered with {}: {}", accepted.status, accepted.body);
+        let again = client.post(batch).await?;
+        ensure!(again.status == 409, "a known batch was answered with {}: {}", again.status, again.body);
+        places.push(accepted.location.context("202 without Location")?);
+    }
+    Ok(places)
+}
+
+/// Posts the batches while there is no worker, and tells how long the first one takes.
+async fn from_zero(client: &Client, batches: &[Batch], steps: &mut Steps) -> Result<Vec<String>> {
+    let limit = format!("--timeout={}s", RECORDED.as_secs());
+    let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}=1", &limit];
+    let (head, tail) = batches.split_at(1);
+    let begin = async {
+        let places = send(client, head).await;
+        steps.done("first POST, workers at 0");
+        places
+    };
+    let (ready, places) = tokio::join!(INVOICES.run(&ready), begin);
+    ready.context("no worker became Ready")?;
+    steps.done("workers 0 -> 1, after the first POST");
+    let mut places = places?;
+    places.extend(send(client, tail).await?);
+    Ok(places)
+}
+
+async fn recorded(client: &Client, places: &[String], batches: &[Batch]) -> Result<()> {
+    for (place, batch) in places.iter().zip(batches) {
+        let wanted = batch.count;
+        let lote = wait::until("the batch is recorded", RECORDED, async || client.finished(place).await).await?;
+        let seen =
+            (&lote["estado"], &lote["recibidas"], &lote["registradas"], &lote["sin_cambios"], &lote["rechazadas"]);
+        let exact = seen.0 == "procesado" && seen.1 == wanted && seen.2 == wanted && seen.3 == 0;
+        ensure!(exact && seen.4.as_array().is_some_and(Vec::is_empty), "{wanted} invoices sent, but {lote}");
+    }
+    Ok(())
+}
+
+/// Waits until the controller has taken the last worker away.
+async fn none_left() -> Result<()> {
+    let limit = format!("--timeout={}s", TO_ZERO.as_secs());
+    let zero = ["wait", "deployment/caudal-worker", "--for=jsonpath={.spec.replicas}=0", &limit];
+    INVOICES.within(TO_ZERO, &zero).await?;
+    wait::until("the last worker is gone", START, async || {
+        match INVOICES.run(&["get", "pods", "--output=name", "--selector", WORKERS]).await {
+            Ok(pods) if pods.is_empty() => Ok(()),
+            Ok(pods) => Err(pods),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+async fn ledger_is_exact() -> Result<()> {
+    let found = sample::balances_of(&INVOICES.query(sample::BALANCES).await?)?;
+    let wanted = sample::balances();
+    if found != wanted {
+        bail!("the ledger should hold {wanted:?}, but holds {found:?}");
+    }
+    Ok(())
+}
+
+async fn one_trace() -> Result<()> {
+    let found = wait::until("a trace reaches from the POST to the commit", RECORDED, async || {
+        let log = OBSERVABILITY.run(&["logs", "deployment/otel-collector", "--tail=-1"]).await;
+        let log = log.map_err(|error| format!("{error:#}"))?;
+        traces::from_post_to_commit(&traces::spans(&log))
+    });
+    found.await?;
+    Ok(())
+}
