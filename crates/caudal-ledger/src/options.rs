@@ -39,6 +39,11 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The address as it is, password and all.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// How to connect. Checked here and not while arguments are parsed, where the error would repeat the password.
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, Error> {
         let scheme = self.0.split_once("://").map(|(scheme, _)| scheme);

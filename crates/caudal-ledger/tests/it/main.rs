@@ -1,5 +1,7 @@
 //! The ledger on a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
 mod balances;
 mod outage;
 mod read;

@@ -1,0 +1,145 @@
+//! The handler that is built in: records invoices in the ledger, many chunks in one transaction.
+
+use caudal_invoice::{Invoice, chunk};
+use caudal_ledger::{Entry, Error, Ledger, Outcome};
+use caudal_telemetry::trace;
+use tracing::{Instrument, Span, info_span};
+
+use crate::handler::{Answer, Delivery, Handler, Unavailable, Verdict};
+
+/// How many chunks a transaction's span names; more links than this a span does not keep.
+const MOST_LINKS: usize = 128;
+
+/// Records invoices in the ledger.
+#[derive(Clone, Debug)]
+pub struct LedgerHandler {
+    ledger: Ledger,
+}
+
+impl LedgerHandler {
+    /// A handler for this ledger.
+    #[must_use]
+    pub const fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    /// Records the works' entries, in one transaction where PostgreSQL takes them all. Where it refuses, each half is
+    /// tried by itself, until what it refuses stands alone.
+    async fn record(&self, set: &[Delivery<'_>], works: &[Work]) -> Result<Vec<Verdict>, Unavailable> {
+        let mut verdicts = Vec::with_capacity(works.len());
+        let mut parts = vec![works];
+        while let Some(part) = parts.pop() {
+            match (self.commit(set, part).await, part) {
+                (Ok(outcomes), _) => verdicts.extend(outcomes.into_iter().map(verdict)),
+                (Err(Error::Rejected { reason, .. }), [work]) => verdicts.push(rejected(&work.entry.invoice, reason)),
+                (Err(Error::Rejected { .. }), _) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                (Err(error), _) => return Err(Unavailable::new(error)),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// One transaction with its span, which is linked with those of the chunks in it, both ways.
+    async fn commit(&self, set: &[Delivery<'_>], part: &[Work]) -> Result<Vec<Outcome>, Error> {
+        if part.is_empty() {
+            return Ok(Vec::new());
+        }
+        let chunks = sampled(set, part);
+        let span = record_span(part.len(), &chunks);
+        let entries: Vec<Entry> = part.iter().map(|work| work.entry.clone()).collect();
+        let done = self.ledger.record(&entries).instrument(span.clone()).await;
+        match &done {
+            Ok(_) => {
+                if let Some(commit) = trace::traceparent(&span) {
+                    chunks.iter().for_each(|chunk| trace::link(chunk, &commit));
+                }
+            }
+            Err(_) => drop(span.record("otel.status_code", "ERROR")),
+        }
+        done
+    }
+}
+
+impl Handler for LedgerHandler {
+    async fn ready(&self) -> Result<(), Unavailable> {
+        self.ledger.ready().await.map_err(Unavailable::new)
+    }
+
+    async fn handle(&self, set: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
+        let mut works = Vec::new();
+        let read: Vec<_> = set.iter().enumerate().map(|(chunk, delivery)| read(chunk, delivery, &mut works)).collect();
+        let mut verdicts = self.record(set, &works).await?.into_iter();
+        let answer = |read| match read {
+            Ok(count) => Answer::Verdicts(verdicts.by_ref().take(count).collect()),
+            Err(answer) => answer,
+        };
+        Ok(read.into_iter().map(answer).collect())
+    }
+}
+
+/// An entry and the chunk of the set it came in.
+#[derive(Debug)]
+struct Work {
+    chunk: usize,
+    entry: Entry,
+}
+
+/// Appends the chunk's invoices to the works and says how many, or the answer if they cannot be read.
+fn read(chunk: usize, delivery: &Delivery<'_>, works: &mut Vec<Work>) -> Result<usize, Answer> {
+    let invoices = chunk::decode(delivery.payload).map_err(|error| match error {
+        chunk::Error::Newer(_) => Answer::Newer,
+        damaged @ chunk::Error::Damaged(_) => Answer::Damaged { reason: damaged.to_string() },
+    })?;
+    let count = invoices.len();
+    if count != delivery.count as usize {
+        let reason = format!("the chunk holds {count} invoices and is said to hold {}", delivery.count);
+        return Err(Answer::Damaged { reason });
+    }
+    let Delivery { batch, version, received_at, .. } = *delivery;
+    let entries = (version..).zip(invoices).map(|(version, invoice)| Entry { invoice, version, batch, received_at });
+    works.extend(entries.map(|entry| Work { chunk, entry }));
+    Ok(count)
+}
+
+const fn verdict(outcome: Outcome) -> Verdict {
+    match outcome {
+        Outcome::Recorded => Verdict::Recorded,
+        Outcome::Unchanged => Verdict::Unchanged,
+    }
+}
+
+fn rejected(invoice: &Invoice, reason: String) -> Verdict {
+    let payload = chunk::encode(std::slice::from_ref(invoice));
+    Verdict::Rejected { number: invoice.number.clone(), reason, payload }
+}
+
+/// The `process` spans of the chunks that have a work in the part, those that are sampled.
+fn sampled<'a>(set: &[Delivery<'a>], part: &[Work]) -> Vec<&'a Span> {
+    let mut chunks: Vec<_> = part.iter().map(|work| work.chunk).collect();
+    chunks.dedup();
+    chunks.iter().filter_map(|chunk| set.get(*chunk)).map(|one| one.span).filter(|span| !span.is_disabled()).collect()
+}
+
+fn record_span(invoices: usize, chunks: &[&Span]) -> Span {
+    if chunks.is_empty() {
+        return Span::none();
+    }
+    let span = info_span!(
+        parent: None,
+        "record",
+        otel.kind = "client",
+        otel.status_code = tracing::field::Empty,
+        db.system.name = "postgresql",
+        db.operation.name = "record",
+        db.operation.batch.size = invoices,
+    );
+    for chunk in chunks.iter().take(MOST_LINKS) {
+        if let Some(traceparent) = trace::traceparent(chunk) {
+            trace::link(&span, &traceparent);
+        }
+    }
+    span
+}

@@ -1,0 +1,8 @@
+//! The worker between a real Redis and a real PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without fails it")]
+
+mod drain;
+mod faults;
+mod recording;
+mod world;
