@@ -65,17 +65,17 @@ capabilities:
 
 {{/* What every role is told. */}}
 {{- define "caudal.env" -}}
+- name: CAUDAL_LOG
+  value: {{ .Values.log.level | quote }}
+- name: CAUDAL_LOG_FORMAT
+  value: {{ .Values.log.format }}
+{{- with .Values.telemetry.otlp.endpoint }}
 - name: POD_NAME
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
 - name: POD_NAMESPACE
   valueFrom:
     fieldRef: {fieldPath: metadata.namespace}
-- name: CAUDAL_LOG
-  value: {{ .Values.log.level | quote }}
-- name: CAUDAL_LOG_FORMAT
-  value: {{ .Values.log.format }}
-{{- with .Values.telemetry.otlp.endpoint }}
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
 - name: OTEL_RESOURCE_ATTRIBUTES
@@ -104,7 +104,7 @@ capabilities:
 {{- end }}
 
 {{- define "caudal.databaseEnv" -}}
-{{- if .Values.postgresql.bundled }}
+{{- if .Values.postgresql.bundled -}}
 - name: POSTGRES_PASSWORD
   valueFrom:
     secretKeyRef:
@@ -112,7 +112,7 @@ capabilities:
       key: postgres-password
 - name: DATABASE_URL
   value: postgres://caudal:$(POSTGRES_PASSWORD)@{{ include "caudal.fullname" . }}-postgresql:5432/caudal
-{{- else }}
+{{- else -}}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
@@ -139,17 +139,18 @@ livenessProbe:
 
 {{/* Where the pods of a part may run: the part's own values. */}}
 {{- define "caudal.placement" -}}
-{{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
-{{- with index $.part $key }}
-{{ $key }}:
-  {{- toYaml . | nindent 2 }}
+{{- pick . "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" | include "caudal.filled" -}}
 {{- end }}
-{{- end }}
+
+{{/* The keys that have a value, as YAML. */}}
+{{- define "caudal.filled" -}}
+{{- $filled := dict -}}
+{{- range $key, $value := . -}}
+{{- if $value -}}{{- $_ := set $filled $key $value -}}{{- end -}}
+{{- end -}}
+{{- with $filled -}}{{- toYaml . -}}{{- end -}}
 {{- end }}
 
 {{- define "caudal.pullSecrets" -}}
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- pick .Values "imagePullSecrets" | include "caudal.filled" -}}
 {{- end }}
