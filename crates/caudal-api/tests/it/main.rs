@@ -1,0 +1,9 @@
+//! The API on real sockets, with a real Redis and a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod clients;
+mod compat;
+mod door;
+mod lifecycle;
+mod outages;
+mod site;
