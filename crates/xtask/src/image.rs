@@ -17,7 +17,7 @@ mod archive;
 mod build;
 mod stand_in;
 
-pub(crate) use archive::{Image, of_program, one_layer};
+pub(crate) use archive::{Image, of_program};
 
 /// Caudal's image as the chart names it by default.
 pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));

@@ -29,7 +29,7 @@ pub(crate) struct Image {
 ///
 /// # Errors
 /// Files that cannot be read or written.
-pub(crate) fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
+pub(super) fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
     let digest = digest(layer).with_context(|| format!("cannot read {}", layer.display()))?;
     let config = config(image, &digest).to_string();
     let manifest = json!([{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]).to_string();
