@@ -23,7 +23,8 @@ pub struct Options {
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    pub(crate) fn expose(&self) -> &str {
+    /// The address as it is, password and all.
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -1,4 +1,5 @@
 //! Sources against a real Redis.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use caudal_redis::{Client, Options};
 use caudal_source::{Error, List, Source, Work};

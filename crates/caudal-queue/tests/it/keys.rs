@@ -1,0 +1,75 @@
+//! Keys: one slot, and every one bounded.
+
+use caudal_queue::{Rejected, Settlement};
+
+use crate::world::{World, all_recorded, batch, lease};
+
+/// What has no TTL, and why it may: one number, or bounded by the backlog limit, the dead letters' limit, the open batches.
+const BOUNDED: [&str; 4] = ["stream", "backlog", "version", "dead"];
+
+#[tokio::test]
+async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {
+    let world = World::start().await;
+    for sizes in [&[5, 5][..], &[], &[1]] {
+        world.admit(&batch(sizes)).await;
+    }
+    let leases = lease(&mut world.queue.consumer("pod/1"), 3).await;
+    world.queue.renew(&leases.iter().collect::<Vec<_>>()).await.unwrap();
+    let buried = Rejected { position: 0, number: String::new(), reason: "why".to_owned(), payload: Vec::new() };
+    let settlement = Settlement { recorded: 4, unchanged: 0, rejected: vec![buried] };
+    world.queue.settle(&leases[0], &settlement).await.unwrap();
+    for lease in &leases[1..] {
+        world.queue.settle(lease, &all_recorded(lease)).await.unwrap();
+    }
+
+    let keys: Vec<Vec<u8>> = world.run(&["KEYS", "*"]).await;
+    assert_eq!(keys.len(), 3 + 3 + 1 + BOUNDED.len());
+    for key in keys {
+        let name = key.strip_prefix(b"caudal:{facturas}:").unwrap();
+        let bounded = BOUNDED.iter().any(|bounded| bounded.as_bytes() == name);
+        let ttl: i64 = redis::cmd("TTL").arg(&key).query_async(&mut world.client.shared()).await.unwrap();
+        assert!(bounded || ttl > 0, "{} has no TTL", String::from_utf8_lossy(&key));
+    }
+}
+
+#[tokio::test]
+async fn the_backlog_equals_a_recount_of_the_stream() {
+    let world = World::start().await;
+    for sizes in [&[250, 250, 3][..], &[1], &[17, 2], &[]] {
+        world.admit(&batch(sizes)).await;
+    }
+    let mut consumer = world.queue.consumer("pod/1");
+    for _ in 0..4 {
+        for lease in lease(&mut consumer, 1).await {
+            world.queue.settle(&lease, &all_recorded(&lease)).await.unwrap();
+        }
+        let counts: Vec<(String, std::collections::HashMap<String, redis::Value>)> =
+            world.run(&["XRANGE", "caudal:{facturas}:stream", "-", "+"]).await;
+        let recount: u64 = counts
+            .into_iter()
+            .map(|(_, mut entry)| redis::from_redis_value::<u64>(entry.remove("n").unwrap()).unwrap())
+            .sum();
+        assert_eq!(world.queue.backlog().await.unwrap().invoices, recount);
+    }
+}
+
+#[tokio::test]
+async fn two_queues_in_one_redis_know_nothing_of_each_other() {
+    let world = World::start().await;
+    let options = caudal_queue::Options { queue: "other".parse().unwrap() };
+    let other = caudal_queue::Queue::new(&world.client, &options);
+    let sent = batch(&[2]);
+    world.admit(&sent).await;
+    assert_eq!(other.backlog().await.unwrap().invoices, 0);
+    assert!(matches!(other.admit(&sent, 10).await.unwrap(), caudal_queue::Admission::Accepted { .. }));
+}
+
+#[test]
+fn a_name_that_would_break_the_keys_is_refused() {
+    for name in ["", "a}b", "a b", "ñ", "a:b", &"x".repeat(65)] {
+        assert!(name.parse::<caudal_queue::Name>().is_err(), "{name}");
+    }
+    for name in ["facturas", "a.b-c_D9", &"x".repeat(64)] {
+        assert_eq!(name.parse::<caudal_queue::Name>().unwrap().as_str(), name);
+    }
+}

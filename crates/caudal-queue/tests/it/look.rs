@@ -1,0 +1,56 @@
+//! Looking: numbers that are right, and errors that are not numbers.
+
+use caudal_queue::{Backlog, Error};
+
+use crate::world::{World, all_recorded, batch, lease};
+
+#[tokio::test]
+async fn a_queue_nobody_has_used_is_empty_and_looking_makes_no_key() {
+    let world = World::start().await;
+    assert_eq!(world.queue.backlog().await.unwrap(), Backlog::default());
+    assert_eq!(world.queue.status(uuid::Uuid::nil()).await.unwrap(), None);
+    assert_eq!(world.key_count().await, 0);
+}
+
+#[tokio::test]
+async fn the_backlog_tells_what_waits_from_what_is_in_flight_and_how_many_are_busy() {
+    let world = World::start().await;
+    world.admit(&batch(&[10, 10, 10, 10, 10])).await;
+    let (mut one, mut two) = (world.queue.consumer("pod/1"), world.queue.consumer("pod/2"));
+    let ones = lease(&mut one, 2).await;
+    let twos = lease(&mut two, 1).await;
+    world.queue.consumer("pod/3").reclaim(1).await.unwrap();
+    let seen = world.queue.backlog().await.unwrap();
+    let expected = Backlog { invoices: 50, waiting_chunks: 2, in_flight_chunks: 3, busy_consumers: 2, dead: 0 };
+    assert_eq!(seen, expected);
+
+    world.queue.release(&twos[0]).await.unwrap();
+    let seen = world.queue.backlog().await.unwrap();
+    assert_eq!((seen.waiting_chunks, seen.in_flight_chunks, seen.busy_consumers), (3, 2, 1));
+
+    world.queue.settle(&ones[0], &all_recorded(&ones[0])).await.unwrap();
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 40);
+}
+
+#[tokio::test]
+async fn a_key_of_another_kind_is_an_error_and_an_admission_leaves_nothing() {
+    for key in ["stream", "backlog", "version", "dead"] {
+        let world = World::start().await;
+        let key = format!("caudal:{{facturas}}:{key}");
+        let _: u64 = world.run(&["SADD", &key, "x"]).await;
+        let refused = world.queue.admit(&batch(&[1]), 10).await;
+        assert!(matches!(refused, Err(Error::Misconfigured(_))), "{key}: {refused:?}");
+        assert_eq!(world.key_count().await, 1, "{key}");
+        if !key.ends_with("version") {
+            assert!(matches!(world.queue.backlog().await, Err(Error::Misconfigured(_))), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_evicts_is_not_fit_and_one_that_keeps_its_keys_is() {
+    let world = World::start().await;
+    world.queue.ready().await.unwrap();
+    let _: () = world.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
+    assert!(matches!(world.queue.ready().await, Err(Error::Unfit(_))));
+}

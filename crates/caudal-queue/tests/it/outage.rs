@@ -1,0 +1,138 @@
+//! Redis goes away and comes back.
+
+use std::time::Duration;
+
+use caudal_queue::{Admission, Error, Queue, Settled};
+use caudal_redis::{Client, Options};
+use caudal_testkit::wait;
+use tokio::time::{Instant, sleep};
+
+use crate::world::{LEASE, ROOMY, SOON, World, all_recorded, batch, lease, reclaim};
+
+const BLINK: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_reader_goes_on_after_redis_was_killed_and_what_was_accepted_is_still_there() {
+    let mut world = World::start().await;
+    let mut consumer = world.queue.consumer("pod/1");
+    world.admit(&batch(&[2])).await;
+    let held = lease(&mut consumer, 1).await;
+    world.admit(&batch(&[3])).await;
+    world.redis.kill().await.unwrap();
+    assert!(matches!(consumer.lease(1, BLINK).await, Err(Error::Unavailable(_))));
+    assert!(matches!(consumer.reclaim(1).await, Err(Error::Unavailable(_))));
+    world.redis.restart().await.unwrap();
+
+    let next = wait::until("the waiting chunk", SOON, async || match consumer.lease(1, BLINK).await {
+        Ok(mut leases) => leases.pop().ok_or_else(|| "none".to_owned()),
+        Err(error) => Err(error.to_string()),
+    })
+    .await
+    .unwrap();
+    assert_eq!(next.count, 3);
+    for lease in held.iter().chain([&next]) {
+        assert_eq!(world.queue.settle(lease, &all_recorded(lease)).await.unwrap(), Settled::Done);
+    }
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 0);
+}
+
+#[tokio::test]
+async fn an_admission_fails_at_once_while_redis_is_away_and_succeeds_within_a_second_of_its_return() {
+    let mut world = World::start().await;
+    let sent = batch(&[1]);
+    world.redis.kill().await.unwrap();
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert!(matches!(world.queue.admit(&sent, ROOMY).await, Err(Error::Unavailable(_))));
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    }
+    sleep(Duration::from_secs(1)).await;
+    world.redis.restart().await.unwrap();
+    wait::until("an admission", Duration::from_secs(1), async || world.queue.admit(&sent, ROOMY).await).await.unwrap();
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 1);
+}
+
+#[tokio::test]
+async fn a_frozen_redis_is_away_within_its_time_limit_and_the_same_batch_is_there_once_afterwards() {
+    let world = World::start().await;
+    world.admit(&batch(&[1])).await;
+    let sent = batch(&[1]);
+    world.redis.pause().unwrap();
+    let asked = Instant::now();
+    assert!(matches!(world.queue.admit(&sent, ROOMY).await, Err(Error::Unavailable(_))));
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    world.redis.resume().unwrap();
+    assert_eq!(world.queue.admit(&sent, ROOMY).await.unwrap(), Admission::Accepted { id: sent.id });
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 2);
+}
+
+#[tokio::test]
+async fn after_an_outage_a_live_workers_lease_is_not_taken() {
+    let mut world = World::start().await;
+    world.admit(&batch(&[1])).await;
+    let mine = lease(&mut world.queue.consumer("pod/1"), 1).await;
+    let mut other = world.settled_in("pod/2").await;
+    world.queue.renew(&[&mine[0]]).await.unwrap();
+    world.redis.kill().await.unwrap();
+    assert!(other.reclaim(1).await.is_err());
+    sleep(LEASE * 2).await;
+    world.redis.restart().await.unwrap();
+
+    wait::until("a reclaim", SOON, async || {
+        let reclaimed = other.reclaim(1).await?;
+        assert_eq!(reclaimed.leases.len(), 0);
+        Ok::<_, Error>(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(world.queue.renew(&[&mine[0]]).await.unwrap().len(), 0);
+    assert_eq!(other.reclaim(1).await.unwrap().leases.len(), 0);
+    drop(mine);
+    reclaim(&mut other, 1).await;
+}
+
+#[tokio::test]
+async fn a_queue_that_vanished_is_made_again_by_its_reader() {
+    let world = World::start().await;
+    let mut consumer = world.queue.consumer("pod/1");
+    world.admit(&batch(&[1])).await;
+    lease(&mut consumer, 1).await;
+    let _: () = world.run(&["FLUSHALL"]).await;
+    assert_eq!(consumer.reclaim(1).await.unwrap().leases.len(), 0);
+    world.admit(&batch(&[5])).await;
+    assert_eq!(lease(&mut consumer, 1).await[0].count, 5);
+}
+
+#[tokio::test]
+async fn a_queue_whose_group_is_lost_while_its_reader_waits_is_made_again() {
+    let world = World::start().await;
+    let mut consumer = world.queue.consumer("pod/1");
+    assert!(consumer.lease(1, BLINK).await.unwrap().is_empty());
+    let waiting = consumer.lease(1, Duration::from_secs(2));
+    let flush = async {
+        sleep(BLINK).await;
+        world.run::<()>(&["FLUSHALL"]).await;
+        world.admit(&batch(&[5])).await;
+    };
+    let (answer, ()) = tokio::join!(waiting, flush);
+    let leases = match answer {
+        Ok(leases) if !leases.is_empty() => leases,
+        _ => lease(&mut consumer, 1).await,
+    };
+    assert_eq!(leases[0].count, 5);
+}
+
+#[tokio::test]
+async fn a_password_that_becomes_right_is_taken_without_a_restart() {
+    let world = World::start().await;
+    let url = world.redis.url().replace("redis://", "redis://:later@");
+    let client = Client::new(&Options { redis_url: url.into() }).unwrap();
+    let options = caudal_queue::Options { queue: "facturas".parse().unwrap() };
+    let queue = Queue::new(&client, &options);
+    let _: () = world.run(&["CONFIG", "SET", "requirepass", "now"]).await;
+    for _ in 0..2 {
+        assert!(matches!(queue.backlog().await, Err(Error::Misconfigured(_))));
+    }
+    let _: () = world.run(&["CONFIG", "SET", "requirepass", "later"]).await;
+    wait::until("a look", SOON, async || queue.backlog().await).await.unwrap();
+}
