@@ -1,3 +1,57 @@
 #![doc = include_str!("../README.md")]
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod cluster;
+mod cluster_test;
+mod command;
+mod dev;
+mod image;
+mod packages;
+mod repository;
+mod test;
+mod tools;
+
+/// This repository's scripts.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run everything on this machine, with a sample going through.
+    Dev(dev::Args),
+    /// Run all that must hold: format, lints, tests, documentation, control plane, cluster.
+    Test,
+    /// Run a command in a real, disposable Kubernetes.
+    Cluster(cluster::Args),
+    /// A stage of `cluster`.
+    #[command(hide = true)]
+    ClusterStage(cluster::stage::Args),
+    /// Install the chart in a real, disposable Kubernetes and check every number.
+    ClusterTest,
+    /// What happens in the cluster of `cluster-test`.
+    #[command(hide = true)]
+    ClusterTestInside,
+    /// Build the images of the chart's default values.
+    Image,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    match Cli::parse().task {
+        Task::Dev(args) => dev::run(args).await,
+        Task::Test => test::run().await,
+        Task::Cluster(args) => cluster::execute(args).await,
+        Task::ClusterStage(args) => cluster::stage::execute(args).await,
+        Task::ClusterTest => cluster_test::run().await.map(|()| ExitCode::SUCCESS),
+        Task::ClusterTestInside => cluster_test::inside().await,
+        Task::Image => image::execute(),
+    }
+}

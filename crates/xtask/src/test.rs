@@ -1,0 +1,121 @@
+//! `cargo xtask test`: everything that must hold, in one command.
+#![expect(clippy::print_stderr, reason = "its parts and their report are for whoever runs it")]
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    cluster_test,
+    packages::{self, ETCD, POSTGRESQL, REDIS},
+    repository,
+    tools::{self, Tool},
+};
+use machine::Machine;
+use report::{Outcome, Report};
+
+mod machine;
+mod report;
+
+/// Tests that start an API server stand in modules of this name, by which they are run apart from the others.
+const CONTROL_PLANE: &str = "control_plane";
+
+/// Runs every part, also after one has failed, and prints what each took. A part that cannot be run on this machine is
+/// skipped, and failed where `CI` is set.
+///
+/// # Errors
+/// None of the parts': they are in the report, and in the code that is returned.
+pub(crate) async fn run() -> Result<ExitCode> {
+    let machine = Machine::here();
+    let mut report = Report::default();
+    part(&mut report, "programs", || programs(&machine));
+    part(&mut report, "format", || cargo(&["fmt", "--all", "--check"]));
+    part(&mut report, "lints", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"])
+    });
+    part(&mut report, "unit", || test(&["--lib", "--bins"], &[]));
+    part(&mut report, "integration", || test(&["--test", "*"], &["--skip", CONTROL_PLANE]));
+    match machine.without_control_plane() {
+        Some(why) => report.skip("control plane", why, machine.ci),
+        None => part(&mut report, "control plane", || test(&["--test", "*"], &[CONTROL_PLANE])),
+    }
+    part(&mut report, "documentation", document);
+    match machine.without_cluster() {
+        Some(why) => report.skip("cluster", why, machine.ci),
+        None => {
+            let begun = begin("cluster");
+            report.add("cluster", begun, outcome(cluster_test::run().await));
+        }
+    }
+    eprintln!("\n{report}");
+    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn part(report: &mut Report, name: &'static str, run: impl FnOnce() -> Result<()>) {
+    let begun = begin(name);
+    report.add(name, begun, outcome(run()));
+}
+
+fn begin(name: &str) -> Instant {
+    eprintln!("\n== {name}");
+    Instant::now()
+}
+
+fn outcome(result: Result<()>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Passed,
+        Err(error) => {
+            eprintln!("{error:#}");
+            Outcome::Failed
+        }
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    finish(command().args(arguments))
+}
+
+fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
+    let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    cargo(&[&test, targets, &["--"], filter].concat())
+}
+
+/// Examples are tests; a link to an item that is not there is an error, as all that rustdoc warns of.
+fn document() -> Result<()> {
+    test(&["--doc"], &[])?;
+    let mut document = command();
+    document.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings");
+    finish(&mut document)
+}
+
+/// Gets what the tests start.
+fn programs(machine: &Machine) -> Result<()> {
+    packages::provide(&REDIS)?;
+    packages::provide(&POSTGRESQL)?;
+    if machine.assets || machine.without_control_plane().is_some() {
+        return Ok(());
+    }
+    packages::provide(&ETCD)?;
+    tools::ensure(Tool::ControlPlane).map(drop)
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(repository::root());
+    command
+}
+
+fn finish(command: &mut Command) -> Result<()> {
+    let status = command.status().context("cannot run cargo")?;
+    if !status.success() {
+        bail!("cargo: {status}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
