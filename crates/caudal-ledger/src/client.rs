@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
-use crate::ledger::{BEGIN, give_back, in_time};
+use crate::ledger::{BEGIN, again, give_back, in_time};
 use crate::{Error, Ledger};
 
 /// A client with a page of its invoices.
@@ -56,9 +56,15 @@ impl Ledger {
     /// # Errors
     /// [`Error::Unavailable`], within some ten seconds.
     pub async fn client(&self, rut: &str, from: &str, limit: u32) -> Result<Option<Client>, Error> {
+        let rut = canonical_rut(rut);
+        let rows = again(|| self.rows(&rut, from, limit)).await?;
+        Ok(page(&rows, limit)?)
+    }
+
+    async fn rows(&self, rut: &str, from: &str, limit: u32) -> Result<Vec<PgRow>, Error> {
         let mut connection = self.connection().await?;
-        let done = in_time(read(&mut connection, &canonical_rut(rut), from, limit)).await;
-        Ok(page(give_back(connection, done)?, limit)?)
+        let done = in_time(read(&mut connection, rut, from, limit)).await;
+        give_back(connection, done)
     }
 }
 
@@ -72,7 +78,7 @@ async fn read(connection: &mut PgConnection, rut: &str, from: &str, limit: u32) 
 }
 
 /// The rows as a page: the one beyond the limit only says where the next begins.
-fn page(rows: Vec<PgRow>, limit: u32) -> Result<Option<Client>, sqlx::Error> {
+fn page(rows: &[PgRow], limit: u32) -> Result<Option<Client>, sqlx::Error> {
     let Some(first) = rows.first() else { return Ok(None) };
     let mut client = Client {
         rut: first.try_get("rut")?,
@@ -81,7 +87,7 @@ fn page(rows: Vec<PgRow>, limit: u32) -> Result<Option<Client>, sqlx::Error> {
         invoices: Vec::new(),
         next: None,
     };
-    for row in &rows {
+    for row in rows {
         let Some(number) = row.try_get::<Option<String>, _>("number")? else { break };
         if client.invoices.len() == limit as usize {
             client.next = Some(number);

@@ -105,10 +105,16 @@ fn rejected(words: &str, verdict: &dyn DatabaseError) -> Error {
     Error::Rejected { reason: format!("{words} (SQLSTATE {sqlstate}{constraint})"), sqlstate }
 }
 
-/// Whether two transactions got into each other's way, and the same one at once again may succeed.
-pub(crate) fn is_collision(error: &Error) -> bool {
-    let Error::Unavailable { source: Some(sqlx::Error::Database(verdict)), .. } = error else { return false };
-    matches!(verdict.code().as_deref(), Some("40001" | "40P01"))
+/// Whether the same again, at once, may well succeed: transactions got into each other's way, or the server had ended a
+/// connection of the pool's.
+pub(crate) fn is_momentary(error: &Error) -> bool {
+    match error {
+        Error::Unavailable { source: Some(sqlx::Error::Io(_)), .. } => true,
+        Error::Unavailable { source: Some(sqlx::Error::Database(verdict)), .. } => {
+            matches!(verdict.code().as_deref(), Some("40001" | "40P01" | "57P01"))
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::error::is_momentary;
 use crate::{Error, Options, schema};
 
 /// To have a connection, new or used.
@@ -17,6 +18,8 @@ const TRANSACTION: Duration = Duration::from_secs(10);
 /// A connection unused for this long is tried before it is trusted.
 const TRUSTED: Duration = Duration::from_secs(1);
 const CONNECTIONS: u32 = 8;
+/// For how long what failed for a moment only is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Opens a transaction that a stopped client cannot hold for as long as a lease: the server ends it by itself.
 ///
@@ -60,9 +63,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::Outdated`], within a few seconds.
     pub async fn ready(&self) -> Result<(), Error> {
-        let mut connection = self.connection().await?;
-        let done = within(TRANSACTION, schema::check(&mut connection)).await;
-        give_back(connection, done)
+        again(|| self.check()).await
     }
 
     /// Makes the tables or brings them up to date, once, however many ask for it at the same time.
@@ -83,18 +84,31 @@ impl Ledger {
         self.pool.close().await;
     }
 
+    async fn check(&self) -> Result<(), Error> {
+        let mut connection = self.connection().await?;
+        let done = in_time(schema::check(&mut connection)).await;
+        give_back(connection, done)
+    }
+
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
         Ok(self.pool.acquire().await?)
     }
 }
 
-/// The work, or [`Error::Unavailable`] when the time of a transaction has passed.
-pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    within(TRANSACTION, work).await
+/// Attempts it until it succeeds or fails for more than a moment. What is attempted must be harmless when done twice.
+pub(crate) async fn again<T, F: Future<Output = Result<T, Error>>>(attempt: impl Fn() -> F) -> Result<T, Error> {
+    let since = Instant::now();
+    loop {
+        match attempt().await {
+            Err(error) if is_momentary(&error) && since.elapsed() < AGAIN => sleep(Duration::from_millis(10)).await,
+            done => return done,
+        }
+    }
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(Error::late()))
+/// The work, or [`Error::Unavailable`] when the time of a transaction has passed.
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(TRANSACTION, work).await.unwrap_or_else(|_| Err(Error::late()))
 }
 
 /// Returns the connection to the pool, or drops it where its state is open: a late answer may be under way on it.

@@ -10,6 +10,7 @@ use crate::Error;
 
 /// Settings of the ledger.
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Options {
     /// PostgreSQL with the ledger: `postgres://user:password@host:port/database?sslmode=require`
     #[arg(long, env = "DATABASE_URL", default_value = "postgres://localhost/caudal", hide_env_values = true)]

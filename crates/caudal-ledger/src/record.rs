@@ -1,17 +1,11 @@
 //! Records a set of invoices once, in one transaction of two statements.
 
-use std::time::Duration;
-
 use sqlx::{Connection, PgConnection};
 
-use crate::error::is_collision;
-use crate::ledger::{BEGIN, give_back, in_time};
+use crate::ledger::{BEGIN, again, give_back, in_time};
 use crate::schema;
 use crate::set::Set;
 use crate::{Entry, Error, Ledger, Outcome};
-
-/// How often a transaction that collided with another is tried in all.
-const ATTEMPTS: u32 = 5;
 
 /// Makes or locks the clients in their order, so that no two sets wait for each other, and writes no row that stands.
 /// On the way it learns which programs the tables allow.
@@ -84,16 +78,8 @@ impl Ledger {
             return Ok(Vec::new());
         }
         let set = Set::of(entries);
-        let mut attempt = 1;
-        loop {
-            match self.attempt(&set).await {
-                Err(error) if is_collision(&error) && attempt < ATTEMPTS => {
-                    tokio::time::sleep(Duration::from_millis(10) * attempt).await;
-                    attempt += 1;
-                }
-                done => return Ok(set.outcomes(&done?)),
-            }
-        }
+        let outcomes = again(|| self.attempt(&set)).await?;
+        Ok(set.outcomes(&outcomes))
     }
 
     async fn attempt(&self, set: &Set<'_>) -> Result<Vec<Outcome>, Error> {
