@@ -1,0 +1,166 @@
+//! What the conditions say. Pure; their texts hold no fast numbers, so they change only when something did.
+
+#[cfg(test)]
+mod tests;
+
+use caudal_scaling::{Decision, Hold};
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::verdict::{Authority, Verdict, Withheld};
+
+pub(crate) const READY: &str = "Ready";
+const ACTIVE: &str = "Active";
+const FALLBACK: &str = "Fallback";
+const LIMITED: &str = "Limited";
+const PINNED: &str = "Pinned";
+const SCALE_CONFLICT: &str = "ScaleConflict";
+const RECONCILING: &str = "Reconciling";
+const STALLED: &str = "Stalled";
+
+/// What one look at an object came to.
+#[derive(Debug)]
+pub(crate) struct Account<'a> {
+    /// The object's name.
+    pub(crate) name: String,
+    /// `Deployment/worker`.
+    pub(crate) target: String,
+    /// Whether there is work; none if that is not known.
+    pub(crate) active: Option<bool>,
+    /// None when the target could not be seen.
+    pub(crate) judged: Option<(&'a Decision, &'a Verdict)>,
+    /// What keeps the controller from scaling.
+    pub(crate) problem: Option<Problem>,
+}
+
+/// What keeps the controller from scaling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    /// Whether it can only end by a change of the object.
+    pub(crate) stalled: bool,
+}
+
+/// The conditions after one look; those that did not change keep the time of their last change.
+pub(crate) fn conditions(
+    account: &Account<'_>,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: DateTime<Utc>,
+) -> Vec<Condition> {
+    let said = [
+        ready(account),
+        active(account),
+        fallback(account),
+        limited(account),
+        pinned(account),
+        conflict(account),
+        reconciling(account),
+        stalled(account),
+    ];
+    said.into_iter().map(|said| said.dated(before, generation, now)).collect()
+}
+
+struct Said {
+    type_: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Said {
+    fn new(type_: &'static str, status: bool, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { type_, status: if status { "True" } else { "False" }, reason, message: message.into() }
+    }
+
+    fn dated(self, before: &[Condition], generation: Option<i64>, now: DateTime<Utc>) -> Condition {
+        let same = before.iter().find(|condition| condition.type_ == self.type_ && condition.status == self.status);
+        let now = Timestamp::from_second(now.timestamp()).unwrap_or_default();
+        Condition {
+            last_transition_time: same.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+            message: self.message,
+            observed_generation: generation,
+            reason: self.reason.to_owned(),
+            status: self.status.to_owned(),
+            type_: self.type_.to_owned(),
+        }
+    }
+}
+
+fn ready(account: &Account<'_>) -> Said {
+    match &account.problem {
+        Some(problem) => Said::new(READY, false, problem.reason, problem.message.clone()),
+        None => Said::new(READY, true, "Scaling", format!("the controller scales {}", account.target)),
+    }
+}
+
+fn active(account: &Account<'_>) -> Said {
+    match account.active {
+        Some(true) => Said::new(ACTIVE, true, "Work", "the queue holds work"),
+        Some(false) => Said::new(ACTIVE, false, "Idle", "nothing waits and nothing is in flight"),
+        None => Said {
+            type_: ACTIVE,
+            status: "Unknown",
+            reason: "Unknown",
+            message: "the queue cannot be read: nothing is scaled down".to_owned(),
+        },
+    }
+}
+
+fn fallback(account: &Account<'_>) -> Said {
+    match account.judged {
+        Some((_, verdict)) if verdict.authority == Authority::Fallback => {
+            Said::new(FALLBACK, true, "SourceUnavailable", verdict.reason.clone())
+        }
+        _ => Said::new(FALLBACK, false, "NotNeeded", ""),
+    }
+}
+
+fn limited(account: &Account<'_>) -> Said {
+    match account.judged {
+        Some((Decision { hold: Some(Hold::Maximum(most)), .. }, _)) => {
+            Said::new(LIMITED, true, "Maximum", format!("the backlog needs more than maxReplicas, {most}, allows"))
+        }
+        _ => Said::new(LIMITED, false, "WithinBounds", ""),
+    }
+}
+
+fn pinned(account: &Account<'_>) -> Said {
+    match account.judged {
+        Some((_, verdict)) if verdict.authority == Authority::Pin => {
+            let message = format!("{}, whatever the queue holds, until that field is removed", verdict.reason);
+            Said::new(PINNED, true, "Pin", message)
+        }
+        Some((_, verdict)) if verdict.authority == Authority::Override => {
+            Said::new(PINNED, true, "Override", format!("{}, whatever the queue holds", verdict.reason))
+        }
+        _ => Said::new(PINNED, false, "NotPinned", ""),
+    }
+}
+
+fn conflict(account: &Account<'_>) -> Said {
+    match account.judged.and_then(|(_, verdict)| verdict.withheld.as_ref()) {
+        Some(Withheld::Rival(rival)) => {
+            let message =
+                format!("{rival} scales {} too, so nothing is written here: remove one of the two", account.target);
+            Said::new(SCALE_CONFLICT, true, "OtherScaler", message)
+        }
+        _ => Said::new(SCALE_CONFLICT, false, "NoOtherScaler", ""),
+    }
+}
+
+fn reconciling(account: &Account<'_>) -> Said {
+    match &account.problem {
+        Some(problem) if !problem.stalled => Said::new(RECONCILING, true, problem.reason, "tried again by itself"),
+        _ => Said::new(RECONCILING, false, "Done", ""),
+    }
+}
+
+fn stalled(account: &Account<'_>) -> Said {
+    match &account.problem {
+        Some(problem) if problem.stalled => Said::new(STALLED, true, problem.reason, problem.message.clone()),
+        _ => Said::new(STALLED, false, "NotStalled", ""),
+    }
+}

@@ -1,0 +1,191 @@
+//! Leadership by `coordination.k8s.io` Leases: one writer at a time.
+//!
+//! A Lease stands for 3 s. Its holder renews it twice a second and acts only until 2 s after it asked for the last renewal that was
+//! confirmed, by its own monotonic clock. A candidate takes the Lease when it is free, or when it saw it unchanged for 3 s by its own
+//! clock; the times written in it are for people, so clocks need not agree.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info, warn};
+
+const STANDS: Duration = Duration::from_secs(3);
+const ACTS: Duration = Duration::from_secs(2);
+const PERIOD: Duration = Duration::from_millis(500);
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Whether this process leads, at this moment. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Leadership(watch::Receiver<Option<Instant>>);
+
+impl Leadership {
+    /// Whether this process may act now.
+    pub(crate) fn may_act(&self) -> bool {
+        self.0.borrow().is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// All Leases this process holds or stands by for, each made when it is first asked for.
+pub(crate) struct Leases {
+    client: Client,
+    identity: String,
+    shutdown: CancellationToken,
+    electors: TaskTracker,
+    known: Mutex<HashMap<(String, String), Leadership>>,
+}
+
+impl Leases {
+    /// `identity` must be this process' alone.
+    pub(crate) fn new(client: Client, identity: String, shutdown: CancellationToken) -> Self {
+        Self { client, identity, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
+    }
+
+    /// Stands for a Lease from now on.
+    pub(crate) fn stand(&self, namespace: &str, name: &str) -> Leadership {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = known.entry((namespace.to_owned(), name.to_owned()));
+        entry.or_insert_with(|| self.elect(namespace, name)).clone()
+    }
+
+    /// After the shutdown: waits until all Leases are given back.
+    pub(crate) async fn finished(&self) {
+        self.electors.close();
+        self.electors.wait().await;
+    }
+
+    fn elect(&self, namespace: &str, name: &str) -> Leadership {
+        let (until, leadership) = watch::channel(None);
+        let elector = Elector {
+            leases: Api::namespaced(self.client.clone(), namespace),
+            name: name.to_owned(),
+            identity: self.identity.clone(),
+            until,
+            held: None,
+            seen: None,
+        };
+        self.electors.spawn(elector.run(self.shutdown.clone()));
+        Leadership(leadership)
+    }
+}
+
+struct Elector {
+    leases: Api<Lease>,
+    name: String,
+    identity: String,
+    until: watch::Sender<Option<Instant>>,
+    /// Our own Lease as last confirmed.
+    held: Option<Lease>,
+    /// The version of another's Lease, and since when it has been seen.
+    seen: Option<(Option<String>, Instant)>,
+}
+
+impl Elector {
+    async fn run(mut self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let asked = Instant::now();
+            match timeout(ANSWER, self.step()).await {
+                Ok(Ok(leads)) => self.tell(leads.then_some(asked + ACTS)),
+                Ok(Err(error)) => debug!(lease.name = %self.name, %error, "could not ask for the Lease"),
+                Err(_) => self.held = None,
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+        self.tell(None);
+        self.give_back().await;
+    }
+
+    fn tell(&self, until: Option<Instant>) {
+        let before = self.until.send_replace(until);
+        match (before, until) {
+            (None, Some(_)) => info!(lease.name = %self.name, "leads from now on"),
+            (Some(_), None) => info!(lease.name = %self.name, "leads no longer"),
+            _ => {}
+        }
+    }
+
+    /// Renews or takes the Lease if it can be had. Answers whether it is ours.
+    async fn step(&mut self) -> kube::Result<bool> {
+        let found = match self.held.take() {
+            Some(held) => Some(held),
+            None => self.leases.get_opt(&self.name).await?,
+        };
+        let wanted = match found {
+            None => self.claim(None),
+            Some(lease) if self.may_take(&lease) => self.claim(Some(lease)),
+            Some(_) => return Ok(false),
+        };
+        let asked = match wanted.metadata.resource_version {
+            None => self.leases.create(&PostParams::default(), &wanted).await,
+            Some(_) => self.leases.replace(&self.name, &PostParams::default(), &wanted).await,
+        };
+        match asked {
+            Ok(lease) => {
+                self.held = Some(lease);
+                self.seen = None;
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn may_take(&mut self, lease: &Lease) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        if holder.is_empty() || holder == self.identity {
+            return true;
+        }
+        let version = &lease.metadata.resource_version;
+        match &self.seen {
+            Some((seen, since)) if seen == version => since.elapsed() >= STANDS,
+            _ => {
+                self.seen = Some((version.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+
+    /// The Lease as it should be, made from the one that was found: the API server refuses it if that changed meanwhile.
+    fn claim(&self, found: Option<Lease>) -> Lease {
+        let now = MicroTime(Timestamp::now());
+        let mut lease = found.unwrap_or_else(|| Lease {
+            metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            spec: None,
+        });
+        let before = lease.spec.take().unwrap_or_default();
+        let ours = before.holder_identity.as_deref() == Some(self.identity.as_str());
+        lease.spec = Some(LeaseSpec {
+            acquire_time: if ours { before.acquire_time } else { Some(now.clone()) },
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(STANDS.as_secs()).ok(),
+            lease_transitions: Some(before.lease_transitions.unwrap_or(0) + i32::from(!ours)),
+            renew_time: Some(now),
+            ..LeaseSpec::default()
+        });
+        lease
+    }
+
+    /// Frees the Lease so that a stand-by takes it at once.
+    async fn give_back(&mut self) {
+        let Some(mut lease) = self.held.take() else { return };
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+        }
+        let freed = timeout(ANSWER, self.leases.replace(&self.name, &PostParams::default(), &lease)).await;
+        if !matches!(freed, Ok(Ok(_))) {
+            warn!(lease.name = %self.name, "could not give the Lease back; it runs out by itself");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What one controller is told at its start.
+
+/// The flags of `caudal controller`.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// The release: this controller scales QueueScalers labelled `caudal.dev/controller=RELEASE`, and unlabelled ones where no other
+    /// does
+    #[arg(long, env = "CAUDAL_RELEASE", default_value = "caudal", value_name = "NAME")]
+    pub release: String,
+    /// The namespaces to look after, by commas, or * for all; by default its own
+    #[arg(long, env = "CAUDAL_NAMESPACES", value_delimiter = ',', value_name = "NAMES")]
+    pub namespaces: Vec<String>,
+    /// Its own name in Leases and events
+    #[arg(long, env = "HOSTNAME", default_value = "caudal-controller", value_name = "NAME")]
+    pub pod: String,
+}
+
+impl Options {
+    /// One entry for each namespace to watch; none stands for all of them.
+    pub(crate) fn scopes(&self, own: &str) -> Vec<Option<String>> {
+        if self.namespaces.iter().any(|namespace| namespace == "*") {
+            return vec![None];
+        }
+        let mut named = self.namespaces.clone();
+        named.retain(|namespace| !namespace.is_empty());
+        if named.is_empty() {
+            named.push(own.to_owned());
+        }
+        named.sort();
+        named.dedup();
+        named.into_iter().map(Some).collect()
+    }
+}

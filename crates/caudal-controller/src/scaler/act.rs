@@ -1,0 +1,203 @@
+//! One turn: look, decide, write what differs, tell what changed.
+
+use std::time::Duration;
+
+use caudal_scaling::{Decision, Load, Observation, Policy, plan};
+use chrono::{DateTime, SubsecRound, Utc};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+use tracing::{Instrument, info, info_span};
+
+use super::Scaler;
+use crate::conditions::{Account, Problem};
+use crate::crd::{LastDecision, QueueScaler, QueueScalerSpec};
+use crate::error::Error;
+use crate::report::{Outcome, report};
+use crate::source::Unread;
+use crate::target::{MANAGER, Scale, Target, title};
+use crate::verdict::{Situation, Verdict, Withheld, judge};
+
+/// For how long an outage of a queue that could once be read leaves Ready alone.
+const GRACE: Duration = Duration::from_secs(60);
+
+impl Scaler {
+    pub(super) async fn turn(&mut self, object: &QueueScaler) -> Result<(), Error> {
+        let (seen, load) = tokio::join!(
+            self.target.look(&self.context.client, object),
+            self.source.look(&self.context.sources, object),
+        );
+        let now = Utc::now();
+        self.remember(&load, now);
+        let (target, scale) = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                let account = account(object, &load, None, blind(&error));
+                self.tell(object, &account, Outcome::default(), now).await?;
+                return Err(error);
+            }
+        };
+        self.notice_a_hand(&target, &scale).await;
+        let (planned, verdict) = self.decide(object, &scale, &load, now);
+        let written = self.write(object, &target, &scale, &verdict).await;
+        if let Err(Error::Conflict(_)) = written {
+            return written.map(drop);
+        }
+        let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
+        let account = account(object, &load, Some((&planned, &verdict)), problem);
+        let outcome = self.outcome(&scale, &verdict, matches!(written, Ok(true)), now);
+        self.tell(object, &account, outcome, now).await?;
+        written.map(drop)
+    }
+
+    fn decide(
+        &mut self,
+        object: &QueueScaler,
+        scale: &Scale,
+        load: &Result<Load, Unread>,
+        now: DateTime<Utc>,
+    ) -> (Decision, Verdict) {
+        let spec = &object.spec;
+        let unread_for = self.unread_for(now);
+        let current = scale.replicas;
+        let observation = Observation { current, load: load.as_ref().ok().copied() };
+        let planned = plan(&policy(spec), &mut self.history, &observation, now);
+        let rival = self.rivals.of(&object.namespace().unwrap_or_default(), &spec.scale_target_ref);
+        let verdict = judge(&Situation { spec, current, plan: &planned, unread_for, rival: rival.as_deref(), now });
+        (planned, verdict)
+    }
+
+    /// Writes the verdict where it differs and may be written. Answers whether it did.
+    async fn write(
+        &mut self,
+        object: &QueueScaler,
+        target: &Target,
+        scale: &Scale,
+        verdict: &Verdict,
+    ) -> Result<bool, Error> {
+        if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.leads(object) {
+            return Ok(false);
+        }
+        let span = info_span!("apply", target = %target.title(), from = scale.replicas, to = verdict.replicas);
+        target.write(scale, verdict.replicas).instrument(span).await?;
+        info!(
+            queuescaler.namespace = %object.namespace().unwrap_or_default(),
+            queuescaler.name = %object.name_any(),
+            replicas.from = scale.replicas,
+            replicas.to = verdict.replicas,
+            reason = %verdict.reason,
+            "scaled {}", target.title()
+        );
+        Ok(true)
+    }
+
+    fn outcome(&mut self, scale: &Scale, verdict: &Verdict, written: bool, now: DateTime<Utc>) -> Outcome {
+        let after = if written { verdict.replicas } else { scale.replicas };
+        self.expected = Some(after);
+        let change = LastDecision {
+            at: now.trunc_subsecs(0),
+            from: scale.replicas,
+            to: verdict.replicas,
+            reason: verdict.reason.clone(),
+        };
+        if written {
+            return Outcome { replicas: Some(after), change: Some(change), dry: None, overruled: self.hand.take() };
+        }
+        let dry = verdict.withheld == Some(Withheld::DryRun) && change.from != change.to;
+        let reason = format!("dry run, not written: {}", change.reason);
+        let dry = dry.then_some(LastDecision { reason, ..change });
+        Outcome { replicas: Some(after), dry, ..Outcome::default() }
+    }
+
+    /// Remembers since when the queue could not be read.
+    fn remember(&mut self, load: &Result<Load, Unread>, now: DateTime<Utc>) {
+        match load {
+            Ok(_) => (self.read_once, self.unread_since) = (true, None),
+            Err(_) => {
+                self.unread_since.get_or_insert(now);
+            }
+        }
+    }
+
+    fn unread_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+        self.unread_since.map(|since| now.signed_duration_since(since).to_std().unwrap_or_default())
+    }
+
+    fn unreadable(&self, load: &Result<Load, Unread>, now: DateTime<Utc>) -> Option<Problem> {
+        let unread = load.as_ref().err()?;
+        let passing = matches!(unread, Unread::Unavailable(_))
+            && self.read_once
+            && self.unread_for(now).is_some_and(|time| time < GRACE);
+        let stalled = matches!(unread, Unread::NotSupported(_));
+        (!passing).then(|| Problem { reason: unread.reason(), message: unread.to_string(), stalled })
+    }
+
+    async fn notice_a_hand(&mut self, target: &Target, scale: &Scale) {
+        if self.expected.is_some_and(|expected| expected != scale.replicas) {
+            let who = target.other_manager().await.unwrap_or_else(|| "somebody".to_owned());
+            self.hand = Some((who, scale.replicas));
+        }
+    }
+
+    /// Writes the status if it changed, and an event for each change.
+    async fn tell(
+        &mut self,
+        object: &QueueScaler,
+        account: &Account<'_>,
+        outcome: Outcome,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let before = self.status.clone().or_else(|| object.status.clone()).unwrap_or_default();
+        let (status, news) = report(&before, account, outcome, object.metadata.generation, now);
+        if status != before {
+            let api: Api<QueueScaler> =
+                Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default());
+            let (version, kind) = (QueueScaler::api_version(&()), QueueScaler::kind(&()));
+            let patch = Patch::Apply(json!({ "apiVersion": version, "kind": kind, "status": status }));
+            let forced = PatchParams::apply(MANAGER).force();
+            match Error::of("the status", api.patch_status(&account.name, &forced, &patch)).await {
+                Ok(_) | Err(Error::Missing(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.status = Some(status);
+        for piece in news {
+            piece.publish(&self.context.client, &self.context.reporter, &object.object_ref(&())).await;
+        }
+        Ok(())
+    }
+}
+
+fn account<'a>(
+    object: &QueueScaler,
+    load: &Result<Load, Unread>,
+    judged: Option<(&'a Decision, &'a Verdict)>,
+    problem: Option<Problem>,
+) -> Account<'a> {
+    let active = load.as_ref().ok().map(|load| load.backlog > 0);
+    Account { name: object.name_any(), target: title(&object.spec.scale_target_ref), active, judged, problem }
+}
+
+/// What is to be said of an error of the API server. Of its absence nothing can be.
+fn blind(error: &Error) -> Option<Problem> {
+    let reason = match error {
+        Error::Missing(_) => "TargetNotFound",
+        Error::Refused { .. } => "TargetRefused",
+        Error::NoCluster(_) | Error::Conflict(_) | Error::Unavailable { .. } => return None,
+    };
+    Some(Problem { reason, message: error.to_string(), stalled: false })
+}
+
+fn policy(spec: &QueueScalerSpec) -> Policy {
+    let seconds = |count: u32| Duration::from_secs(u64::from(count));
+    Policy {
+        min: spec.min_replicas,
+        max: spec.max_replicas,
+        backlog_per_replica: spec.target.backlog_per_replica.and_then(std::num::NonZeroU32::new),
+        drain: spec.target.drain_seconds.map(seconds),
+        up_window: seconds(spec.scale_up.stabilization_seconds),
+        down_window: seconds(spec.scale_down.stabilization_seconds),
+        step_percent: spec.scale_down.step_percent,
+        cooldown: seconds(spec.cooldown_seconds),
+    }
+}

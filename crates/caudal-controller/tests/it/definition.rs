@@ -1,0 +1,93 @@
+//! The definition on a real API server: wrong objects are refused in words that help.
+
+use caudal_controller::crd::QueueScaler;
+use kube::Api;
+use kube::api::{DynamicObject, PostParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+
+use crate::world::{World, quick};
+
+async fn try_make(world: &World, spec: Value) -> Result<(), String> {
+    let resource = ApiResource::erase::<QueueScaler>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(world.client.clone(), &world.namespace, &resource);
+    let made = json!({
+        "apiVersion": "caudal.dev/v1alpha1", "kind": "QueueScaler", "metadata": { "generateName": "x-" }, "spec": spec,
+    });
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let answer = api.create(&dry, &serde_json::from_value(made).unwrap()).await;
+    answer.map(drop).map_err(|error| error.to_string())
+}
+
+fn with(path: &str, value: Value) -> Value {
+    let mut spec = quick("redis://redis:6379/0");
+    let (parent, field) = path.rsplit_once('/').unwrap();
+    spec.pointer_mut(parent).unwrap()[field] = value;
+    spec
+}
+
+#[tokio::test]
+async fn wrong_objects_are_refused_in_words_that_help() {
+    let world = World::new().await;
+    let redis = json!({ "url": "redis://redis" });
+    let url = "/source/caudal/redis/url";
+    let cases = [
+        (with("/minReplicas", json!(21)), "minReplicas must not be more than maxReplicas"),
+        (with("/maxReplicas", json!(0)), "spec.maxReplicas in body should be greater than or equal to 1"),
+        (with("/minReplicas", json!(-1)), "spec.minReplicas in body should be greater than or equal to 0"),
+        (with("/source", json!({})), "name exactly one source: caudal, list, stream, sortedSet or celery"),
+        (with("/source/celery", json!({ "redis": redis })), "name exactly one source"),
+        (with("/target", json!({})), "give backlogPerReplica, drainSeconds or both"),
+        (with("/target/backlogPerReplica", json!(0)), "spec.target.backlogPerReplica"),
+        (
+            with("/fallback", json!({ "afterSeconds": 30, "replicas": 21 })),
+            "fallback.replicas must not be more than maxReplicas",
+        ),
+        (with("/fallback", json!({ "replicas": 2 })), "spec.fallback.afterSeconds: Required value"),
+        (with("/pause", json!("Sideways")), "supported values: \"In\", \"Out\", \"Both\""),
+        (with("/override", json!({ "replicas": 3, "until": "tomorrow" })), "spec.override.until"),
+        (with("/scaleDown/stepPercent", json!(0)), "spec.scaleDown.stepPercent"),
+        (with(url, json!("http://redis")), "write redis://[USER@]HOST[:PORT][/DATABASE]"),
+        (with(url, json!("redis://:secret@redis")), "and no password: name its Secret in passwordSecret"),
+        (
+            with("/source/caudal/queue", json!("a b")),
+            "a queue's name has letters, digits, dots, hyphens and underscores",
+        ),
+        (with("/source", json!({ "list": { "redis": redis, "keys": [] } })), "spec.source.list.keys"),
+        (with("/replicas", json!(-1)), "spec.replicas"),
+    ];
+    for (spec, words) in cases {
+        let refusal = try_make(&world, spec.clone()).await.expect_err(&spec.to_string());
+        assert!(refusal.contains(words), "expected {words:?} in {refusal:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_source_and_option_is_accepted() {
+    let world = World::new().await;
+    let redis = json!({ "url": "rediss://reader@redis.example:6380/2", "passwordSecret": { "name": "redis" } });
+    let sources = [
+        json!({ "caudal": { "redis": redis } }),
+        json!({ "list": { "redis": redis, "keys": ["a", "b"], "processingKeys": ["a:work"] } }),
+        json!({ "stream": { "redis": redis, "key": "s", "group": "g" } }),
+        json!({ "sortedSet": { "redis": redis, "key": "z", "dueBy": "UnixMilliseconds" } }),
+        json!({ "celery": { "redis": redis, "queues": ["celery"], "acksLate": true, "globalKeyPrefix": "p" } }),
+    ];
+    for source in sources {
+        try_make(&world, with("/source", source)).await.unwrap();
+    }
+    let mut spec = with("/target", json!({ "backlogPerReplica": 5, "drainSeconds": 30 }));
+    let more = json!({
+        "minReplicas": 1, "scaleUp": { "stabilizationSeconds": 10 }, "fallback": { "afterSeconds": 60, "replicas": 3 },
+        "pause": "In", "override": { "replicas": 40, "until": "2030-01-31T18:00:00Z" }, "dryRun": true, "replicas": 0,
+    });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    try_make(&world, spec).await.unwrap();
+}
+
+#[tokio::test]
+async fn kubectl_explains_a_field() {
+    let world = World::new().await;
+    let text = world.kubectl(&["explain", "qs.spec.target.backlogPerReplica"]).await;
+    assert!(text.contains("One replica for so much backlog"), "{text}");
+}

@@ -1,0 +1,106 @@
+//! One writer, however many controllers.
+
+use std::time::{Duration, Instant};
+
+use caudal_testkit::Redis;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use serde_json::json;
+
+use crate::world::{Controller, World, drain, enqueue, queue, quick};
+
+async fn holder(world: &World, lease: &str) -> Option<String> {
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), &world.namespace);
+    let found = leases.get_opt(lease).await.unwrap()?;
+    found.spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty())
+}
+
+async fn until_another_holds(world: &World, lease: &str, other: Option<&str>) -> String {
+    world
+        .until("somebody else leads", async || {
+            let holder = holder(world, lease).await;
+            if holder.as_deref() == other { Err(holder) } else { holder.ok_or(None) }
+        })
+        .await
+}
+
+/// Two controllers of one release, the first of which leads.
+async fn two(world: &World) -> (Controller, Controller, String) {
+    let first = world.controller("caudal");
+    first.ready().await;
+    let leader = until_another_holds(world, "caudal", None).await;
+    let second = world.controller("caudal");
+    second.ready().await;
+    (first, second, leader)
+}
+
+#[tokio::test]
+async fn of_two_controllers_one_leads_and_the_other_follows_a_clean_exit_at_once() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let queue = queue(&redis);
+    world.deployment("worker", 0).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let (first, second, leader) = two(&world).await;
+    enqueue(&queue, 100).await;
+    world.until_replicas("worker", 20).await;
+    assert_eq!(holder(&world, "caudal").await.as_ref(), Some(&leader));
+    let ups = world.events("x").await.iter().filter(|(reason, _)| reason == "ScaledUp").count();
+    assert!(ups <= 1, "written once: {:?}", world.events("x").await);
+
+    first.stop().await;
+    let left = Instant::now();
+    drain(&queue).await;
+    until_another_holds(&world, "caudal", Some(&leader)).await;
+    assert!(left.elapsed() < Duration::from_secs(2), "took over after {:?}", left.elapsed());
+    world.until_replicas("worker", 0).await;
+    second.stop().await;
+    assert_eq!(holder(&world, "caudal").await, None, "given back");
+}
+
+#[tokio::test]
+async fn a_leader_that_dies_is_followed_within_seconds() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    world.deployment("worker", 0).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let (first, second, _) = two(&world).await;
+    world.until_condition("x", "Ready", "True").await;
+
+    first.die();
+    let died = Instant::now();
+    enqueue(&queue(&redis), 100).await;
+    world.until_replicas("worker", 20).await;
+    println!("from the leader's death to the next decision: {:?}", died.elapsed());
+    assert!(died.elapsed() < Duration::from_secs(6), "took over after {:?}", died.elapsed());
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_labelled_scaler_is_its_releases_and_an_unlabelled_one_anybodys_but_one() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    enqueue(&queue(&redis), 5).await;
+    for (name, labels) in [
+        ("blue", json!({ "caudal.dev/controller": "blue" })),
+        ("free", json!({})),
+        ("red", json!({ "caudal.dev/controller": "red" })),
+    ] {
+        world.deployment(name, 0).await;
+        let mut spec = quick(&redis.url());
+        spec["scaleTargetRef"]["name"] = json!(name);
+        world.labelled_scaler(name, spec, labels).await;
+    }
+    let blue = world.controller("blue");
+    world.until_replicas("blue", 1).await;
+    world.until_replicas("free", 1).await;
+    let leader = until_another_holds(&world, "caudal-controller", None).await;
+    assert_eq!(world.replicas("red").await, 0, "nobody's yet");
+
+    let red = world.controller("red");
+    world.until_replicas("red", 1).await;
+    assert_eq!(holder(&world, "caudal-controller").await.as_ref(), Some(&leader), "one writer");
+    blue.stop().await;
+    until_another_holds(&world, "caudal-controller", Some(&leader)).await;
+    red.stop().await;
+}

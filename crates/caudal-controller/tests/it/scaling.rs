@@ -1,0 +1,184 @@
+//! From a queue to replicas and back.
+
+use std::time::{Duration, Instant};
+
+use caudal_testkit::Redis;
+use serde_json::json;
+
+use crate::world::{World, drain, enqueue, queue, quick};
+
+#[tokio::test]
+async fn a_backlog_takes_the_replicas_up_in_one_write_and_back_to_zero() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let queue = queue(&redis);
+    world.deployment("worker", 0).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+    world.until_condition("x", "Active", "False").await;
+
+    let before = world.deployments().get("worker").await.unwrap().metadata.generation.unwrap();
+    enqueue(&queue, 100).await;
+    world.until_replicas("worker", 20).await;
+    let after = world.deployments().get("worker").await.unwrap().metadata.generation.unwrap();
+    assert_eq!(after, before + 1, "one write");
+    let note = world.until_event("x", "ScaledUp").await;
+    assert_eq!(note, "Deployment/worker from 0 to 20: a backlog of 100 at 5 per replica needs 20");
+    world.until_condition("x", "Active", "True").await;
+
+    drain(&queue).await;
+    world.until_replicas("worker", 0).await;
+    let note = world.until_event("x", "ScaledDown").await;
+    assert!(note.ends_with("to 0: nothing waits and nothing is in flight"), "{note}");
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn work_in_an_idle_queue_is_acted_on_at_once() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let queue = queue(&redis);
+    world.deployment("worker", 0).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+    world.until_condition("x", "Active", "False").await;
+
+    let mut reactions = Vec::new();
+    for trial in 0..9_u64 {
+        tokio::time::sleep(Duration::from_millis(137 * trial % 1000)).await;
+        let enqueued = Instant::now();
+        enqueue(&queue, 100).await;
+        world.until_replicas("worker", 20).await;
+        reactions.push(enqueued.elapsed());
+        drain(&queue).await;
+        world.until_replicas("worker", 0).await;
+    }
+    reactions.sort();
+    println!("from enqueueing to 20 replicas: median {:?}, all {reactions:?}", reactions[4]);
+    assert!(reactions[4] < Duration::from_millis(400), "a poll once a second would take 500 ms: {reactions:?}");
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_changes_nothing_until_the_fallback() {
+    let world = World::new().await;
+    let mut redis = Redis::start().await.unwrap();
+    enqueue(&queue(&redis), 20).await;
+    world.deployment("worker", 0).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+    world.until_replicas("worker", 4).await;
+
+    redis.stop().await.unwrap();
+    let (_, message) = world.until_condition("x", "Active", "Unknown").await;
+    assert!(message.contains("nothing is scaled down"), "{message}");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.replicas("worker").await, 4);
+    world.until_condition("x", "Ready", "True").await;
+
+    world.patch("x", json!({ "fallback": { "afterSeconds": 2, "replicas": 6 } })).await;
+    world.until_replicas("worker", 6).await;
+    world.until_condition("x", "Fallback", "True").await;
+
+    redis.restart().await.unwrap();
+    world.until_condition("x", "Fallback", "False").await;
+    drain(&queue(&redis)).await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_with_its_processing_list_is_followed_too() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    redis_cli(&redis, &["RPUSH", "jobs", "a", "b", "c"]).await;
+    redis_cli(&redis, &["RPUSH", "jobs:work", "d"]).await;
+    world.deployment("worker", 0).await;
+    let mut spec = quick("");
+    let list = json!({ "redis": { "url": redis.url() }, "keys": ["jobs"], "processingKeys": ["jobs:work"] });
+    spec["source"] = json!({ "list": list });
+    spec["target"] = json!({ "backlogPerReplica": 1 });
+    world.scaler("x", spec).await;
+    let controller = world.controller("caudal");
+    world.until_replicas("worker", 4).await;
+    redis_cli(&redis, &["DEL", "jobs"]).await;
+    world.until_replicas("worker", 1).await;
+    redis_cli(&redis, &["DEL", "jobs:work"]).await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_is_taken_from_its_secret_also_when_that_comes_late() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    enqueue(&queue(&redis), 5).await;
+    redis_cli(&redis, &["CONFIG", "SET", "requirepass", "se/cr:et@"]).await;
+    world.deployment("worker", 0).await;
+    let mut spec = quick(&redis.url());
+    spec["source"]["caudal"]["redis"]["passwordSecret"] = json!({ "name": "redis", "key": "it" });
+    world.scaler("x", spec).await;
+    let controller = world.controller("caudal");
+
+    let (reason, message) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(
+        (reason.as_str(), message.as_str()),
+        ("SecretNotFound", "the Redis password: Secret/redis is not there")
+    );
+    world.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=wrong"]).await;
+    world
+        .until("the wrong password is told", async || {
+            let (reason, _) = world.until_condition("x", "Ready", "False").await;
+            if reason == "SourceMisconfigured" { Ok(()) } else { Err(reason) }
+        })
+        .await;
+    world.kubectl(&["delete", "secret", "redis"]).await;
+    world.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=se/cr:et@"]).await;
+    world.until_replicas("worker", 1).await;
+    let everything = world.kubectl(&["get", "qs,events", "--output", "yaml"]).await;
+    assert!(!everything.contains("cr:et"), "the password is shown");
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    enqueue(&queue(&redis), 5).await;
+    world.deployment("worker", 0).await;
+    let mut stream = quick("");
+    stream["scaleTargetRef"]["name"] = json!("other");
+    stream["source"] = json!({ "stream": { "redis": { "url": redis.url() }, "key": "s", "group": "g" } });
+    world.deployment("other", 1).await;
+    world.scaler("stream", stream).await;
+    let mut lost = quick(&redis.url());
+    lost["scaleTargetRef"]["name"] = json!("lost");
+    world.scaler("lost", lost).await;
+    let mut odd = quick(&redis.url());
+    odd["scaleTargetRef"] = json!({ "apiVersion": "odd.example/v1", "kind": "Odd", "name": "odd" });
+    world.scaler("odd", odd).await;
+    world.scaler("good", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+
+    world.until_replicas("worker", 1).await;
+    let (reason, message) = world.until_condition("stream", "Stalled", "True").await;
+    assert_eq!(reason, "SourceNotSupported");
+    assert!(message.contains("this version of Caudal cannot read it yet"), "{message}");
+    assert_eq!(world.replicas("other").await, 1, "unknown is not zero");
+    let (reason, message) = world.until_condition("lost", "Ready", "False").await;
+    assert_eq!((reason.as_str(), message.as_str()), ("TargetNotFound", "Deployment/lost is not there"));
+    let (_, message) = world.until_condition("odd", "Ready", "False").await;
+    assert!(message.contains("the kind Odd of odd.example/v1"), "{message}");
+
+    world.deployment("lost", 0).await;
+    world.until_replicas("lost", 1).await;
+    world.until_condition("lost", "Ready", "True").await;
+    controller.stop().await;
+}
+
+async fn redis_cli(redis: &Redis, command: &[&str]) {
+    let port = redis.port().to_string();
+    let arguments = [&["-p", &port], command].concat();
+    let status = tokio::process::Command::new("redis-cli").args(arguments).stdout(std::process::Stdio::null()).status();
+    assert!(status.await.unwrap().success());
+}

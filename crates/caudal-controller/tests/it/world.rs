@@ -1,0 +1,267 @@
+//! What the tests share: one control plane, a namespace for each test, and words for what happens in it.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use caudal_controller::crd::{QueueScaler, crd};
+use caudal_controller::{Options, run_on};
+use caudal_queue::{Batch, Chunk, Queue, Settlement};
+use caudal_telemetry::ops::Probes;
+use caudal_testkit::{ControlPlane, Redis, wait};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long anything may take here.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+static PLANE: Mutex<Weak<ControlPlane>> = Mutex::const_new(Weak::new());
+
+/// A namespace of its own on the shared control plane.
+pub(crate) struct World {
+    pub(crate) plane: Arc<ControlPlane>,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+}
+
+/// A running controller, on a runtime of its own, so that it can die with all it started.
+pub(crate) struct Controller {
+    pub(crate) probes: Probes,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+    runtime: Runtime,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let plane = shared_plane().await;
+        let namespace = format!("t-{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let client = client(&plane, &namespace).await;
+        let made = json!({ "metadata": { "name": namespace } });
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces.create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
+        Self { plane, client, namespace }
+    }
+
+    pub(crate) fn scalers(&self) -> Api<QueueScaler> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// kubectl, in this namespace.
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        let arguments = [&["--namespace", &self.namespace], arguments].concat();
+        self.plane.kubectl(&arguments).await.unwrap()
+    }
+
+    pub(crate) async fn deployment(&self, name: &str, replicas: u32) {
+        let made = serde_json::from_value(deployment(name, Some(replicas))).unwrap();
+        self.deployments().create(&PostParams::default(), &made).await.unwrap();
+    }
+
+    pub(crate) async fn scaler(&self, name: &str, spec: Value) {
+        self.labelled_scaler(name, spec, json!({})).await;
+    }
+
+    pub(crate) async fn labelled_scaler(&self, name: &str, spec: Value, labels: Value) {
+        let made = json!({
+            "apiVersion": "caudal.dev/v1alpha1",
+            "kind": "QueueScaler",
+            "metadata": { "name": name, "labels": labels },
+            "spec": spec,
+        });
+        self.scalers().create(&PostParams::default(), &serde_json::from_value(made).unwrap()).await.unwrap();
+    }
+
+    pub(crate) async fn patch(&self, name: &str, spec: Value) {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.scalers().patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// A controller of this release for this namespace.
+    pub(crate) fn controller(&self, release: &str) -> Controller {
+        let options = Options {
+            release: release.to_owned(),
+            namespaces: Vec::new(),
+            pod: format!("pod-{}", Uuid::new_v4().simple()),
+        };
+        let probes = Probes::new();
+        let shutdown = CancellationToken::new();
+        let (told, token) = (probes.clone(), shutdown.clone());
+        let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let task = runtime.spawn(async move {
+            let client = client(&plane, &namespace).await;
+            run_on(client, &options, &told, token).await;
+        });
+        Controller { probes, shutdown, task, runtime }
+    }
+
+    pub(crate) async fn replicas(&self, name: &str) -> u32 {
+        let spec = self.deployments().get(name).await.unwrap().spec;
+        u32::try_from(spec.and_then(|spec| spec.replicas).unwrap()).unwrap()
+    }
+
+    pub(crate) async fn until_replicas(&self, name: &str, wanted: u32) {
+        self.until(&format!("{name} has {wanted} replicas"), async || {
+            let replicas = self.replicas(name).await;
+            if replicas == wanted { Ok(()) } else { Err(replicas) }
+        })
+        .await;
+    }
+
+    /// Waits until a condition has this status, and returns its reason and message.
+    pub(crate) async fn until_condition(&self, name: &str, type_: &str, status: &str) -> (String, String) {
+        self.until(&format!("{type_} of {name} is {status}"), async || {
+            let conditions = self.scalers().get(name).await.unwrap().status.unwrap_or_default().conditions;
+            let found = conditions.into_iter().find(|condition| condition.type_ == type_);
+            match found {
+                Some(found) if found.status == status => Ok((found.reason, found.message)),
+                other => Err(other),
+            }
+        })
+        .await
+    }
+
+    /// Waits until an event about this object has this reason, and returns its note.
+    pub(crate) async fn until_event(&self, name: &str, reason: &str) -> String {
+        self.until(&format!("an event {reason} about {name}"), async || {
+            let events = self.events(name).await;
+            let found = events.iter().find(|(found, _)| found == reason).map(|(_, note)| note.clone());
+            found.ok_or(events)
+        })
+        .await
+    }
+
+    /// Reason and note of all events about this object.
+    pub(crate) async fn events(&self, name: &str) -> Vec<(String, String)> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let events = api.list(&ListParams::default()).await.unwrap();
+        let about = events
+            .into_iter()
+            .filter(|event| event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(name));
+        about.map(|event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default())).collect()
+    }
+
+    pub(crate) async fn until<T, E: Debug>(&self, what: &str, probe: impl AsyncFnMut() -> Result<T, E>) -> T {
+        wait::until(what, SOON, probe).await.unwrap()
+    }
+}
+
+impl Controller {
+    pub(crate) async fn ready(&self) {
+        let ready = async || if self.probes.is_ready() { Ok(()) } else { Err("not ready") };
+        wait::until("the controller is ready", SOON, ready).await.unwrap();
+    }
+
+    /// Is gone from one moment to the next; what it started goes with it.
+    pub(crate) fn die(self) {
+        self.runtime.shutdown_background();
+    }
+
+    /// Ends in its own way.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+        self.runtime.shutdown_background();
+    }
+}
+
+/// A deployment as clients write it.
+pub(crate) fn deployment(name: &str, replicas: Option<u32>) -> Value {
+    let mut made = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name },
+        "spec": {
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": { "containers": [{ "name": "worker", "image": "worker" }] },
+            },
+        },
+    });
+    if let Some(replicas) = replicas {
+        made["spec"]["replicas"] = json!(replicas);
+    }
+    made
+}
+
+/// A scaler of the deployment `worker`: 5 invoices for each of up to 20 replicas, quick to come down again.
+pub(crate) fn quick(redis_url: &str) -> Value {
+    json!({
+        "scaleTargetRef": { "name": "worker" },
+        "maxReplicas": 20,
+        "source": { "caudal": { "redis": { "url": redis_url }, "queue": "facturas" } },
+        "target": { "backlogPerReplica": 5 },
+        "scaleDown": { "stabilizationSeconds": 1, "stepPercent": 100 },
+        "cooldownSeconds": 1,
+    })
+}
+
+pub(crate) fn queue(redis: &Redis) -> Queue {
+    let options = caudal_redis::Options { redis_url: redis.url().into() };
+    let client = caudal_redis::Client::new(&options).unwrap();
+    Queue::new(&client, &caudal_queue::Options { queue: "facturas".parse().unwrap() })
+}
+
+/// Puts so many invoices into the queue, each a chunk of its own.
+pub(crate) async fn enqueue(queue: &Queue, invoices: u32) {
+    let id = Uuid::new_v4();
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(id.as_bytes());
+    let chunks = (0..invoices).map(|_| Chunk { payload: b"[]".to_vec(), count: 1 }).collect();
+    let batch = Batch { id, key, fingerprint: [0; 32], chunks, traceparent: None, caller: String::new() };
+    queue.admit(&batch, 1_000_000).await.unwrap();
+}
+
+/// Settles all that waits.
+pub(crate) async fn drain(queue: &Queue) {
+    let mut consumer = queue.consumer(&format!("test/{}", Uuid::new_v4()));
+    while queue.backlog().await.unwrap().invoices > 0 {
+        for lease in consumer.lease(100, Duration::from_millis(10)).await.unwrap() {
+            let settlement = Settlement { recorded: lease.count, ..Settlement::default() };
+            queue.settle(&lease, &settlement).await.unwrap();
+        }
+    }
+}
+
+/// The control plane of all tests that run at present; the last of them ends it.
+async fn shared_plane() -> Arc<ControlPlane> {
+    let mut shared = PLANE.lock().await;
+    if let Some(plane) = shared.upgrade() {
+        return plane;
+    }
+    let plane = Arc::new(ControlPlane::start().await.unwrap());
+    let client = client(&plane, "default").await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = "queuescalers.caudal.dev";
+    let applied = PatchParams::apply("tests").force();
+    definitions.patch(name, &applied, &Patch::Apply(crd())).await.unwrap();
+    let scalers: Api<QueueScaler> = Api::all(client);
+    let served = async || scalers.list(&ListParams::default()).await.map(drop);
+    wait::until("QueueScalers are served", SOON, served).await.unwrap();
+    *shared = Arc::downgrade(&plane);
+    plane
+}
+
+async fn client(plane: &ControlPlane, namespace: &str) -> Client {
+    let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+    namespace.clone_into(&mut config.default_namespace);
+    Client::try_from(config).unwrap()
+}
