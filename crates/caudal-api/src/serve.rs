@@ -23,15 +23,16 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be had.
-    #[error("{variable}: cannot listen on {address}: {source}")]
+    #[error("CAUDAL_LISTEN: cannot listen on {address}: {source}")]
     Listen {
-        /// The setting that names it.
-        variable: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
     },
+    /// The address for probes and operators cannot be had; the text says why.
+    #[error(transparent)]
+    Ops(std::io::Error),
     /// A listener broke.
     #[error("no more connections can be taken")]
     Accept(#[source] std::io::Error),
@@ -52,8 +53,12 @@ impl Listeners {
     /// # Errors
     /// [`Error::Listen`] where one cannot be had, for example because another program has it.
     pub async fn bind(options: &Options) -> Result<Self, Error> {
-        let (public, address) = bind("CAUDAL_LISTEN", options.listen).await?;
-        let (ops, ops_address) = bind("CAUDAL_OPS_LISTEN", options.ops_listen).await?;
+        let address = options.listen;
+        let refused = |source| Error::Listen { address, source };
+        let public = TcpListener::bind(address).await.map_err(refused)?;
+        let address = public.local_addr().map_err(refused)?;
+        let ops = options.ops.bind().await.map_err(Error::Ops)?;
+        let ops_address = ops.local_addr().map_err(Error::Ops)?;
         Ok(Self { public, ops, address, ops_address })
     }
 
@@ -68,13 +73,6 @@ impl Listeners {
     pub fn ops_address(&self) -> SocketAddr {
         self.ops_address
     }
-}
-
-async fn bind(variable: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let refused = |source| Error::Listen { variable, address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let taken = listener.local_addr().map_err(refused)?;
-    Ok((listener, taken))
 }
 
 /// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are answered, or after 10 s.

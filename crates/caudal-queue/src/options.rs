@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 /// Which queue of the Redis to use.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Options {
     /// The queue: 1 to 64 letters, digits, dots, hyphens or underscores
     #[arg(long, env = "CAUDAL_QUEUE", default_value = "facturas", value_name = "NAME")]

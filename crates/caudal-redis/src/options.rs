@@ -4,6 +4,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 /// How to reach Redis.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Options {
     /// Redis: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS
     #[arg(

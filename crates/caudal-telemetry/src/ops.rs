@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::future::IntoFuture;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,28 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// Where the ops port is.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub struct Options {
+    /// Address for probes and operators
+    #[arg(long, env = "CAUDAL_OPS_LISTEN", default_value = "0.0.0.0:9090", value_name = "ADDRESS:PORT")]
+    pub ops_listen: SocketAddr,
+}
+
+impl Options {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// An error that names the variable and the address, where it cannot be had.
+    pub async fn bind(&self) -> io::Result<TcpListener> {
+        let address = self.ops_listen;
+        TcpListener::bind(address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("CAUDAL_OPS_LISTEN: cannot listen on {address}: {error}"))
+        })
+    }
+}
 
 /// What the probes answer; clones share it.
 #[derive(Clone, Debug)]
@@ -101,7 +125,7 @@ pub async fn serve(
     routes: Router,
     probes: Probes,
     shutdown: CancellationToken,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(|State(probes): State<Probes>| async move { probes.health() }))
         .route("/readyz", get(|State(probes): State<Probes>| async move { probes.readiness() }))

@@ -15,9 +15,10 @@ pub enum Format {
 
 /// The logging options every role shares.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 pub struct Options {
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,caudal_queue=debug`
-    #[arg(long, env = "CAUDAL_LOG", default_value = "info", value_parser = filter, global = true)]
+    #[arg(long, env = "CAUDAL_LOG", default_value = "info,sqlx=warn", value_parser = filter, global = true)]
     pub log: String,
     /// How a log line is written
     #[arg(long, env = "CAUDAL_LOG_FORMAT", value_enum, default_value_t, global = true)]

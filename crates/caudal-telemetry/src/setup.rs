@@ -1,6 +1,7 @@
 //! Installs logs and traces, and takes them down again.
 
 use std::env;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -74,7 +75,8 @@ pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
 
 fn log_layer(options: &Options) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error> {
     let filter = EnvFilter::try_new(&options.log)?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     Ok(match options.log_format {
         Format::Text => layer.with_filter(filter).boxed(),
         Format::Json => layer.json().with_filter(filter).boxed(),

@@ -1,3 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-fn main() {}
+mod cli;
+mod dev;
+mod role;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    cli::Cli::parse().run().await
+}

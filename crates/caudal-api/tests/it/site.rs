@@ -6,6 +6,7 @@ use std::time::Duration;
 use caudal_api::{Error, Listeners, Options, serve};
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
+use caudal_telemetry::ops;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ pub(crate) const NO_DATABASE: &str = "postgres://127.0.0.1:1/none";
 
 pub(crate) fn options() -> Options {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    Options { listen: anywhere, ops_listen: anywhere, max_backlog: 1_000_000 }
+    Options { listen: anywhere, ops: ops::Options { ops_listen: anywhere }, max_backlog: 1_000_000 }
 }
 
 pub(crate) fn queue(redis: &str) -> Queue {

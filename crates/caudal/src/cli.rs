@@ -1,0 +1,103 @@
+//! The command line: one executable, a role a subcommand.
+
+use std::pin::Pin;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{dev, role};
+
+/// Takes invoices in over HTTP, queues them in Redis, records each once in PostgreSQL, and scales its workers.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    telemetry: caudal_telemetry::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer HTTP requests and queue what they bring
+    Api(role::api::Options),
+    /// Record queued invoices in the ledger
+    Worker(role::worker::Options),
+    /// Scale the workers of a cluster to the queue
+    Controller(role::controller::Options),
+    /// Make the ledger's tables, or bring them up to date
+    Migrate(caudal_ledger::Options),
+    /// Print the QueueScaler's definition, for `kubectl apply --server-side -f -`
+    Crd,
+    /// Run everything on this machine, with a sample
+    Dev(dev::Options),
+}
+
+impl Command {
+    /// The name under which its logs and traces appear.
+    fn role(&self) -> &'static str {
+        match self {
+            Self::Api(_) => "api",
+            Self::Worker(_) => "worker",
+            Self::Controller(_) => "controller",
+            Self::Migrate(_) => "migrate",
+            Self::Crd => "crd",
+            Self::Dev(_) => "dev",
+        }
+    }
+
+    async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        match self {
+            Self::Api(options) => role::api::run(options, shutdown).await,
+            Self::Worker(options) => role::worker::run(options, shutdown).await,
+            Self::Controller(options) => role::controller::run(options, shutdown).await,
+            Self::Migrate(options) => role::migrate::run(&options).await,
+            Self::Crd => role::crd::run(),
+            Self::Dev(options) => dev::run(options, shutdown).await,
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the role until it ends or a signal (SIGTERM, SIGINT) has made it finish.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        // Both ring users, Redis over TLS and the Kubernetes client, take the process-wide provider; it is set once, here.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let telemetry = caudal_telemetry::init(&self.telemetry, self.command.role())?;
+        let shutdown = CancellationToken::new();
+        let role = Box::pin(self.command.run(shutdown.clone()));
+        let done = until_signal(role, shutdown).await;
+        telemetry.shutdown().await;
+        done
+    }
+}
+
+/// Runs the role, and cancels its `shutdown` at the first signal.
+async fn until_signal(
+    mut role: Pin<Box<impl Future<Output = anyhow::Result<()>>>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
+    let named = tokio::select! {
+        done = &mut role => return done,
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = named, "finishing");
+    shutdown.cancel();
+    role.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

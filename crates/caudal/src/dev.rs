@@ -1,0 +1,119 @@
+//! `caudal dev`: everything on this machine, from migration to workers, with a sample going through.
+
+mod client;
+mod process;
+mod sample;
+mod screen;
+mod session;
+mod workers;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::Context;
+use caudal_ledger::Ledger;
+use caudal_queue::Queue;
+use caudal_scaling::Policy;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use client::Client;
+use process::Process;
+use screen::Screen;
+use workers::Workers;
+
+/// How many invoices of backlog one worker is started for.
+const BACKLOG_PER_WORKER: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+/// How long idle workers stay.
+const COOLDOWN: Duration = Duration::from_secs(10);
+
+/// Settings of `caudal dev`.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Options {
+    /// Exit after the sample: with 0 only when every invoice of it is in the ledger
+    #[arg(long)]
+    once: bool,
+    /// The API's port on 127.0.0.1; 0 takes any that is free
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// At most this many workers
+    #[arg(long, default_value_t = 4)]
+    max_workers: u32,
+    #[command(flatten)]
+    redis: caudal_redis::Options,
+    #[command(flatten)]
+    queue: caudal_queue::Options,
+    #[command(flatten)]
+    ledger: caudal_ledger::Options,
+}
+
+impl Options {
+    /// What the roles are told, by environment: a password must not stand in a list of processes.
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("REDIS_URL", self.redis.redis_url.expose().to_owned()),
+            ("DATABASE_URL", self.ledger.database_url.expose().to_owned()),
+            ("CAUDAL_QUEUE", self.queue.queue.to_string()),
+        ]
+    }
+}
+
+/// Runs everything until `shutdown`, or with `--once` until the sample is recorded, and stops all it started.
+pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let screen = Screen::default();
+    let ledger = Ledger::new(&options.ledger)?;
+    let queue = Queue::new(&caudal_redis::Client::new(&options.redis)?, &options.queue);
+    ledger.migrate().await.context("the ledger's tables cannot be made")?;
+
+    let (listen, ops_listen) = (free_address(options.port).await?, free_address(0).await?);
+    let arguments = ["api", "--listen", &listen, "--ops-listen", &ops_listen];
+    let api = Process::start("api".to_owned(), &arguments, &options.environment(), &screen)?;
+    let client = Client::new(format!("http://{listen}"), format!("http://{ops_listen}"))?;
+
+    let mut policy = Policy::new(options.max_workers, BACKLOG_PER_WORKER);
+    (policy.down_window, policy.cooldown) = (COOLDOWN, COOLDOWN);
+    let workers = Workers::new(queue, policy, options.environment(), screen.clone());
+
+    let stop_workers = CancellationToken::new();
+    let play = async {
+        let played = play(&options, &client, &ledger, &screen, shutdown).await;
+        stop_workers.cancel();
+        played
+    };
+    let (played, scaled) = tokio::join!(play, workers.run(stop_workers.clone()));
+    api.stop().await?;
+    played.and(scaled)
+}
+
+async fn play(
+    options: &Options,
+    client: &Client,
+    ledger: &Ledger,
+    screen: &Screen,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let sample = async {
+        client.wait_until_ready().await;
+        session::run(client, ledger, screen).await
+    };
+    let Some(done) = shutdown.run_until_cancelled(sample).await else { return Ok(()) };
+    done?;
+    if options.once {
+        return Ok(());
+    }
+    screen.say(client.urls());
+    screen.say("Ctrl-C stops everything.");
+    shutdown.cancelled().await;
+    Ok(())
+}
+
+/// An address on loopback with this port, or with any free one where it is 0 or taken.
+async fn free_address(port: u16) -> anyhow::Result<String> {
+    let listener = match TcpListener::bind(("127.0.0.1", port)).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.context("no port is free")?,
+    };
+    Ok(listener.local_addr()?.to_string())
+}

@@ -1,0 +1,33 @@
+//! `caudal controller`: scales the workers of a cluster to the queue.
+
+use anyhow::Context;
+use axum::Router;
+use caudal_telemetry::ops::{self, Probes};
+use tokio_util::sync::CancellationToken;
+
+/// Settings of the controller.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    ops: ops::Options,
+    #[command(flatten)]
+    controller: caudal_controller::Options,
+}
+
+/// Scales until `shutdown`, then gives the leadership back.
+pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let probes = Probes::new();
+    let listener = options.ops.bind().await?;
+    // The probes answer until the leadership is given back.
+    let done = CancellationToken::new();
+    let operators = ops::serve(listener, Router::new(), probes.clone(), done.clone());
+    let control = async {
+        let controlled = caudal_controller::run(&options.controller, &probes, shutdown).await;
+        done.cancel();
+        controlled
+    };
+    let (controlled, served) = tokio::join!(control, operators);
+    controlled?;
+    served.context("the probes can no longer be answered")
+}

@@ -1,0 +1,45 @@
+//! `caudal worker`: records queued invoices in the ledger.
+
+use anyhow::Context;
+use axum::Router;
+use caudal_ledger::Ledger;
+use caudal_queue::Queue;
+use caudal_telemetry::ops;
+use caudal_worker::{LedgerHandler, Worker};
+use tokio_util::sync::CancellationToken;
+
+/// Settings of a worker.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    ops: ops::Options,
+    /// The name of this pod or machine, for people
+    #[arg(long, env = "HOSTNAME", default_value = "local", value_name = "NAME")]
+    pod: String,
+    #[command(flatten)]
+    redis: caudal_redis::Options,
+    #[command(flatten)]
+    queue: caudal_queue::Options,
+    #[command(flatten)]
+    ledger: caudal_ledger::Options,
+}
+
+/// Works until `shutdown` and everything in flight is finished or given back.
+pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let queue = Queue::new(&caudal_redis::Client::new(&options.redis)?, &options.queue);
+    let ledger = Ledger::new(&options.ledger)?;
+    let worker = Worker::new(&queue, &options.pod, LedgerHandler::new(ledger.clone()));
+
+    let listener = options.ops.bind().await?;
+    // The probes answer until the last chunk is done.
+    let done = CancellationToken::new();
+    let operators = ops::serve(listener, Router::new(), worker.probes(), done.clone());
+    let work = async {
+        worker.run(shutdown).await;
+        ledger.close().await;
+        done.cancel();
+    };
+    let ((), served) = tokio::join!(work, operators);
+    served.context("the probes can no longer be answered")
+}

@@ -1,0 +1,10 @@
+//! The executable as its users meet it: real processes on a real Redis and a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod admission;
+mod client;
+mod dev;
+mod faults;
+mod stack;
+mod tidy;
+mod trace;

@@ -1,0 +1,104 @@
+//! A Redis, a PostgreSQL with the ledger's tables, and roles as processes.
+
+use std::process::Command;
+use std::time::Duration;
+
+use caudal_testkit::{Output, Postgres, Process, Redis, Signal, programs};
+
+use crate::client::Client;
+
+const START: Duration = Duration::from_secs(20);
+
+/// The services of one test.
+pub(crate) struct Stack {
+    pub(crate) redis: Redis,
+    pub(crate) postgres: Postgres,
+    pub(crate) database: String,
+    /// More environment for every role.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// One running API.
+pub(crate) struct Api {
+    pub(crate) client: Client,
+    _process: Process,
+}
+
+impl Stack {
+    pub(crate) async fn start() -> Self {
+        let (redis, postgres) = tokio::join!(Redis::start(), Postgres::start());
+        let (redis, postgres) = (redis.unwrap(), postgres.unwrap());
+        let database = postgres.database().await.unwrap();
+        let stack = Self { redis, postgres, database, environment: Vec::new() };
+        let migrate = Process::start(&stack.command(&["migrate"]), Output::Inherit).unwrap();
+        assert!(migrate.wait().await.unwrap().success());
+        stack
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
+        command.args(arguments).env("REDIS_URL", self.redis.url()).env("DATABASE_URL", &self.database);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub(crate) async fn api(&self) -> Api {
+        let (listen, ops_listen) = (free_address(), free_address());
+        let command = self.command(&["api", "--listen", &listen, "--ops-listen", &ops_listen]);
+        let process = Process::start(&command, Output::Inherit).unwrap();
+        let client = Client::new(format!("http://{listen}"));
+        process.ready(START, async || ready(&ops_listen).await).await.unwrap();
+        Api { client, _process: process }
+    }
+
+    pub(crate) async fn worker(&self) -> Process {
+        let ops_listen = free_address();
+        let process = Process::start(&self.command(&["worker", "--ops-listen", &ops_listen]), Output::Inherit).unwrap();
+        process.ready(START, async || ready(&ops_listen).await).await.unwrap();
+        process
+    }
+
+    /// Asks the database and returns the answer's only value as text.
+    pub(crate) async fn ask(&self, sql: &str) -> Result<String, String> {
+        let output = tokio::process::Command::from(self.psql(sql)).output().await.unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+            false => Err(String::from_utf8(output.stderr).unwrap()),
+        }
+    }
+
+    /// A session that runs these statements, to be started as a process.
+    pub(crate) fn psql(&self, sql: &str) -> Command {
+        let mut command = Command::new(programs::find("psql").unwrap());
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--dbname", &self.database]);
+        command.args(["--command", sql]);
+        command
+    }
+
+    /// What the ledger holds: invoices, their sum, the sum of the balances.
+    pub(crate) async fn totals(&self) -> Result<String, String> {
+        self.ask(
+            "SELECT count(*) || ' ' || coalesce(sum(amount), 0)::numeric(20,2) || ' ' ||
+             (SELECT coalesce(sum(balance), 0)::numeric(20,2) FROM clients) FROM invoices",
+        )
+        .await
+    }
+}
+
+/// Ends a process without warning.
+pub(crate) async fn kill(process: Process) {
+    process.signal(Signal::KILL).unwrap();
+    process.wait().await.unwrap();
+}
+
+async fn ready(address: &str) -> Result<(), String> {
+    let answer = reqwest::get(format!("http://{address}/readyz")).await.map_err(|error| error.to_string())?;
+    match answer.status().is_success() {
+        true => Ok(()),
+        false => Err(answer.text().await.unwrap_or_default()),
+    }
+}
+
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
