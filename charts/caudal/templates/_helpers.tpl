@@ -65,10 +65,12 @@ capabilities:
 
 {{/* What every role is told. */}}
 {{- define "caudal.env" -}}
-- name: CAUDAL_LOG
-  value: {{ .Values.log.level | quote }}
 - name: CAUDAL_LOG_FORMAT
   value: {{ .Values.log.format }}
+{{- with .Values.log.level }}
+- name: CAUDAL_LOG
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.telemetry.otlp.endpoint }}
 - name: POD_NAME
   valueFrom:
