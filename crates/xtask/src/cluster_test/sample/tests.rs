@@ -1,3 +1,5 @@
+//! What the sample adds up to.
+
 use super::*;
 
 #[test]

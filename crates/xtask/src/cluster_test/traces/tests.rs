@@ -1,3 +1,5 @@
+//! Reading a collector's notes.
+
 use serde_json::json;
 
 use super::*;
