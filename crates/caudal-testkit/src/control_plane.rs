@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::net::TcpStream;
+
 use crate::{
     Error, Output, Process,
     folder::{Folder, free_port},
@@ -118,6 +120,9 @@ impl ControlPlane {
     }
 
     async fn ready(&self) -> Result<(), Error> {
+        // It listens late, and asking by kubectl costs the time of the processors it needs itself.
+        let address = self.url.trim_start_matches("https://");
+        self.apiserver.ready(START, async || TcpStream::connect(address).await.map(drop)).await?;
         let readyz = ["get", "--raw", "/readyz"];
         self.apiserver.ready(START, async || self.kubectl(&readyz).await.map(drop)).await
     }
