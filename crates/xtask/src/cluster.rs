@@ -14,7 +14,10 @@ use anyhow::{Context, Result, bail};
 use caudal_testkit::{ControlPlane, programs};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::tools::{self, Tool};
+use crate::{
+    packages,
+    tools::{self, Tool},
+};
 use folder::Folder;
 pub(crate) use steps::Steps;
 
@@ -114,6 +117,7 @@ pub(crate) async fn run(options: &Options, command: &Command) -> Result<ExitStat
 
 async fn control_plane(options: &Options, command: &Command) -> Result<ExitStatus> {
     if env::var_os("KUBEBUILDER_ASSETS").is_none() {
+        packages::provide(&packages::ETCD)?;
         tools::ensure(Tool::ControlPlane)?;
     }
     let mut steps = Steps::begin();

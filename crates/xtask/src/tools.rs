@@ -2,6 +2,7 @@
 //!
 //! Each module of `crates/xtask/go` pins its versions and their checksums. What is built stands in a folder named
 //! after its version and recipe, and under its own name in the cache's `bin`.
+#![expect(clippy::print_stderr, reason = "a build of minutes should not look like a hang")]
 
 use std::{
     fs, io,
@@ -44,6 +45,8 @@ struct Recipe {
 const KUBERNETES: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
      -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36";
 
+const HELM: &str = "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0";
+
 impl Tool {
     fn recipe(self) -> Recipe {
         let plain = Recipe { name: "", module: "", version: "", packages: &["tool"], linker: "-s -w" };
@@ -64,7 +67,7 @@ impl Tool {
                 ],
                 ..kubernetes
             },
-            Self::Helm => Recipe { name: "helm", module: "helm", version: "3.22.0", ..plain },
+            Self::Helm => Recipe { name: "helm", module: "helm", version: "3.22.0", linker: HELM, ..plain },
             Self::CoreDns => Recipe { name: "coredns", module: "coredns", version: "1.15.0", ..plain },
             Self::Collector => {
                 Recipe { name: "collector", module: "collector", version: "0.165.0", packages: &["."], ..plain }
@@ -123,6 +126,7 @@ impl Recipe {
         if !can_build() {
             bail!("Go is missing: {} is built from its sources", self.name);
         }
+        eprintln!("building {} {} once; this takes minutes where Go's own cache is empty", self.name, self.version);
         let staging = tempfile::Builder::new().prefix(".building-").tempdir_in(cache)?;
         let mut go = Command::new("go");
         go.arg("build").arg("-C").arg(self.source());
