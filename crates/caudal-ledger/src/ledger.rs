@@ -79,9 +79,10 @@ impl Ledger {
         give_back(connection, done)
     }
 
-    /// Ends the connections, after what is under way on them.
+    /// Ends the connections, after what is under way on them; not for longer than a connection takes to come up.
     pub async fn close(&self) {
-        self.pool.close().await;
+        // One that does not end in time ends with the process.
+        drop(timeout(CONNECT, self.pool.close()).await);
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use caudal_telemetry::ops::Probes;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Instrument, error, warn};
 
 use crate::handler::{Answer, Handler, Unavailable};
 use crate::hands::Held;
@@ -38,7 +38,10 @@ impl<H: Handler> Processor<H> {
         let mut set = set;
         match self.handle(&mut set).await {
             Ok(answers) => {
-                let ends = set.iter().zip(answers).map(|(held, answer)| self.end(held, answer));
+                let ends = set.iter().zip(answers).map(|(held, answer)| {
+                    let span = held.span.clone();
+                    self.end(held, answer).instrument(span)
+                });
                 join_all(ends).await;
                 Ok(())
             }

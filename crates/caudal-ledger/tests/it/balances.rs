@@ -5,14 +5,14 @@ use std::time::Duration;
 use caudal_ledger::Entry;
 use tokio::task::JoinSet;
 
-use crate::world::{World, decimal, entry, ledger};
+use crate::world::{World, decimal, entry};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn balances_are_the_sums_after_many_sessions_wrote_the_same_clients() {
     let world = World::start().await;
     let mut sessions = JoinSet::new();
     for session in 0..12 {
-        let ledger = ledger(&world.url);
+        let ledger = world.another();
         sessions.spawn(async move {
             for round in 0..8 {
                 ledger.record(&overlapping(session, round)).await.unwrap();
@@ -45,7 +45,7 @@ fn overlapping(session: i64, round: i64) -> Vec<Entry> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sessions_on_one_invoice_keep_the_sum_right() {
     let world = World::start().await;
-    let ledgers = [ledger(&world.url), ledger(&world.url)];
+    let ledgers = [world.another(), world.another()];
     for round in 0..200_i64 {
         let number = format!("F{}", round / 2);
         let [one, other] =
@@ -73,10 +73,12 @@ async fn a_session_that_waited_for_another_counts_what_that_one_wrote() {
     let ledger = world.ledger.clone();
     let second = tokio::spawn(async move { ledger.record(&[entry("1-9", "A", "30", 3)]).await });
     caudal_testkit::wait::until("the second waits for the lock", Duration::from_secs(5), async || {
-        let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            .fetch_one(&mut world.session().await)
-            .await
-            .unwrap();
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        )
+        .fetch_one(&mut world.session().await)
+        .await
+        .unwrap();
         if waiting > 0 { Ok(()) } else { Err(waiting) }
     })
     .await

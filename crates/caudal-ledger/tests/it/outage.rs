@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use caudal_ledger::{Error, Outcome};
-use caudal_testkit::wait;
+use caudal_testkit::{Postgres, wait};
 
-use crate::world::{World, decimal, entry, ledger};
+use crate::world::{World, decimal, entry};
 
 fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::Unavailable { .. }))
@@ -13,10 +13,12 @@ fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
 
 #[tokio::test]
 async fn a_postgresql_that_is_away_is_told_at_once_and_used_again_when_it_is_back() {
-    let mut world = World::start().await;
+    let mut postgres = Postgres::start().await.unwrap();
+    let world = World::on(&postgres).await;
+    world.ledger.migrate().await.unwrap();
     world.ledger.record(&[entry("1-9", "A", "1", 1)]).await.unwrap();
 
-    world.postgres.stop().await.unwrap();
+    postgres.stop().await.unwrap();
 
     let since = Instant::now();
     assert!(is_unavailable(&world.ledger.record(&[entry("1-9", "B", "2", 2)]).await));
@@ -24,7 +26,7 @@ async fn a_postgresql_that_is_away_is_told_at_once_and_used_again_when_it_is_bac
     assert!(is_unavailable(&world.ledger.client("1-9", "", 1).await));
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
 
-    world.postgres.restart().await.unwrap();
+    postgres.restart().await.unwrap();
     wait::until("PostgreSQL is used again", Duration::from_secs(10), async || world.ledger.ready().await)
         .await
         .unwrap();
@@ -40,7 +42,7 @@ async fn sessions_that_the_server_ended_are_replaced_without_a_word() {
     let entries = versions.map(|version| [entry("1-9", &format!("F{version}"), "1", version)]);
     let [one, two, three, four] = entries.each_ref().map(|entry| world.ledger.record(entry));
     let (_, _, _, _) = tokio::try_join!(one, two, three, four).unwrap();
-    world.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'caudal'").await;
+    world.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'caudal' AND datname = current_database()").await;
 
     let outcomes = world.ledger.record(&[entry("1-9", "G", "1", 5)]).await.unwrap();
 
@@ -64,9 +66,12 @@ async fn a_stopped_session_that_holds_a_client_holds_others_up_for_less_than_a_l
 #[tokio::test]
 async fn a_read_only_postgresql_is_not_ready() {
     let world = World::start().await;
-    world.run("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on").await;
+    let read_only = "DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
+    END $$";
+    world.run(read_only).await;
 
-    let ledger = ledger(&world.url);
+    let ledger = world.another();
 
     assert!(is_unavailable(&ledger.ready().await));
     assert!(is_unavailable(&ledger.record(&[entry("1-9", "A", "1", 1)]).await));

@@ -3,7 +3,7 @@
 use caudal_ledger::{Error, Ledger, Options};
 use tokio::task::JoinSet;
 
-use crate::world::{World, entry, ledger};
+use crate::world::{World, entry};
 
 #[tokio::test]
 async fn before_the_first_migration_the_ledger_is_unavailable_and_no_data_is_condemned() {
@@ -21,7 +21,7 @@ async fn many_migrations_at_once_and_again_make_the_tables_once() {
     let world = World::bare().await;
     let mut migrations = JoinSet::new();
     for _ in 0..8 {
-        let ledger = ledger(&world.url);
+        let ledger = world.another();
         migrations.spawn(async move { ledger.migrate().await });
     }
     while let Some(done) = migrations.join_next().await {

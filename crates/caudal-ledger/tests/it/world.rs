@@ -1,33 +1,54 @@
 //! A PostgreSQL with a fresh ledger, and entries to record in it.
 
+use std::sync::{Arc, Weak};
+
 use caudal_invoice::Invoice;
 use caudal_ledger::{Entry, Ledger, Options};
 use caudal_testkit::Postgres;
 use chrono::{DateTime, NaiveDate};
 use rust_decimal::Decimal;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
+/// The server of all tests that leave it running; it ends with the last of them.
+static SHARED: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
+
 pub(crate) struct World {
-    pub(crate) postgres: Postgres,
-    pub(crate) url: String,
+    url: String,
     pub(crate) ledger: Ledger,
+    _server: Option<Arc<Postgres>>,
 }
 
 impl World {
-    /// A server whose ledger has its tables.
+    /// A database whose ledger has its tables.
     pub(crate) async fn start() -> Self {
         let world = Self::bare().await;
         world.ledger.migrate().await.unwrap();
         world
     }
 
-    /// A server with an empty database.
+    /// An empty database.
     pub(crate) async fn bare() -> Self {
-        let postgres = Postgres::start().await.unwrap();
-        let url = postgres.database().await.unwrap();
+        let mut shared = SHARED.lock().await;
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(Postgres::start().await.unwrap()),
+        };
+        *shared = Arc::downgrade(&server);
+        Self { _server: Some(Arc::clone(&server)), ..Self::on(&server).await }
+    }
+
+    /// An empty database on a server of the test's own.
+    pub(crate) async fn on(server: &Postgres) -> Self {
+        let url = server.database().await.unwrap();
         let ledger = ledger(&url);
-        Self { postgres, url, ledger }
+        Self { url, ledger, _server: None }
+    }
+
+    /// Another program on the same database.
+    pub(crate) fn another(&self) -> Ledger {
+        ledger(&self.url)
     }
 
     pub(crate) async fn session(&self) -> PgConnection {
@@ -55,7 +76,7 @@ impl World {
     }
 }
 
-pub(crate) fn ledger(url: &str) -> Ledger {
+fn ledger(url: &str) -> Ledger {
     Ledger::new(&Options { database_url: url.into() }).unwrap()
 }
 

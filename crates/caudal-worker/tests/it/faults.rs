@@ -6,53 +6,63 @@ use caudal_testkit::wait;
 use caudal_worker::{Answer, Delivery, Handler, LedgerHandler, Unavailable};
 use tokio::sync::mpsc;
 
-use crate::world::{LEASE, RUT, World, invoices};
+use crate::world::{LEASE, RUT, Running, World, invoices};
 
-/// Records, says so, and never comes back: a worker dies with it between its commit and its settlement.
-struct DiesAfterCommit {
+/// Comes as far as it is told, says so, and never comes back: its worker dies before or after its commit.
+struct Dies {
     handler: LedgerHandler,
-    committed: mpsc::UnboundedSender<()>,
+    commits: bool,
+    reached: mpsc::UnboundedSender<()>,
 }
 
-impl Handler for DiesAfterCommit {
+impl Handler for Dies {
     async fn ready(&self) -> Result<(), Unavailable> {
         self.handler.ready().await
     }
 
     async fn handle(&self, set: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
-        self.handler.handle(set).await?;
-        self.committed.send(()).unwrap();
+        if self.commits {
+            self.handler.handle(set).await?;
+        }
+        self.reached.send(()).unwrap();
         std::future::pending().await
+    }
+}
+
+impl World {
+    /// A worker that has just come to its end, before or after its commit.
+    async fn dying(&self, commits: bool) -> Running {
+        let (reached, mut end) = mpsc::unbounded_channel();
+        let dying = self.worker_with(Dies { handler: self.handler(), commits, reached });
+        end.recv().await.unwrap();
+        dying
     }
 }
 
 #[tokio::test]
 async fn a_dead_workers_chunks_are_recorded_by_another_once() {
-    let world = World::start().await;
-    let batch = world.admit(&invoices(300), 100).await;
-    let (committed, mut commits) = mpsc::unbounded_channel();
-    let dying = world.worker_with(DiesAfterCommit { handler: world.handler(), committed });
-    commits.recv().await.unwrap();
-    dying.crash().await;
+    for commits in [false, true] {
+        let world = World::start().await;
+        let batch = world.admit(&invoices(300), 100).await;
+        world.dying(commits).await.crash().await;
 
-    let since = Instant::now();
-    let worker = world.worker();
-    let status = world.finished(batch).await;
+        let since = Instant::now();
+        let worker = world.worker();
+        let status = world.finished(batch).await;
 
-    assert!(since.elapsed() < LEASE * 5, "{:?}", since.elapsed());
-    assert_eq!((status.recorded, status.unchanged, status.rejected), (300, 0, 0));
-    let client = world.client(RUT).await;
-    assert_eq!((client.balance, client.count), ("300".parse().unwrap(), 300));
-    worker.end().await;
+        assert!(since.elapsed() < LEASE * 5, "{:?}", since.elapsed());
+        assert_eq!((status.recorded, status.unchanged, status.rejected), (300, 0, 0));
+        let client = world.client(RUT).await;
+        assert_eq!((client.balance, client.count), ("300".parse().unwrap(), 300));
+        worker.end().await;
+    }
 }
 
 #[tokio::test]
 async fn a_slow_worker_keeps_its_chunks_by_its_heartbeat() {
     let world = World::start().await;
     let batch = world.admit(&invoices(100), 100).await;
-    let (committed, mut commits) = mpsc::unbounded_channel();
-    let slow = world.worker_with(DiesAfterCommit { handler: world.handler(), committed });
-    commits.recv().await.unwrap();
+    let slow = world.dying(true).await;
 
     let eager = world.worker();
     tokio::time::sleep(LEASE * 3).await;
