@@ -86,6 +86,8 @@ async fn attempt() -> Result<()> {
     steps.done("helm install to API Ready");
 
     let client = Client::new("http://caudal.invoices.svc.cluster.local")?;
+    // The Service's rules follow the pods' readiness.
+    wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
     let (first, rest) = sample::batches();
     let mut ids = send(&client, std::slice::from_ref(&first)).await?;
     recorded(&client, &ids, &[first]).await?;

@@ -36,6 +36,11 @@ impl Client {
         Ok(Self { http, base })
     }
 
+    /// Whether the API answers at all.
+    pub(crate) async fn answers(&self) -> Result<(), String> {
+        self.http.get(self.base).send().await.map(drop).map_err(|error| error.to_string())
+    }
+
     /// Sends a batch.
     pub(crate) async fn post(&self, batch: &Batch) -> Result<Answer> {
         let request = self.http.post(format!("{}/facturas/", self.base));
