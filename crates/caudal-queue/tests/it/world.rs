@@ -9,7 +9,7 @@ use redis::{FromRedisValue, cmd};
 use uuid::Uuid;
 
 /// The leases of the tests.
-pub(crate) const LEASE: Duration = Duration::from_millis(600);
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
 /// How long anything may take to come about.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// A backlog limit no test reaches by chance.
