@@ -3,9 +3,11 @@
 use std::{
     collections::hash_map::RandomState,
     env,
+    fs::Permissions,
     hash::{BuildHasher, Hasher},
     io,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +35,7 @@ impl Folder {
         let parent = if rustix::process::geteuid().is_root() { PathBuf::from("/tmp") } else { env::temp_dir() };
         tempfile::Builder::new()
             .prefix(&format!("caudal-{name}-"))
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map(Self::Private)
             .map_err(Error::io("no private folder could be made"))

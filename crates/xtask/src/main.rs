@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -44,8 +47,16 @@ enum Task {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    match Cli::parse().task {
+async fn main() -> ExitCode {
+    run(Cli::parse().task).await.unwrap_or_else(|error| {
+        // Nobody reading is no reason for another error.
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(task: Task) -> Result<ExitCode> {
+    match task {
         Task::Dev(args) => dev::run(args).await,
         Task::Test => test::run().await,
         Task::Cluster(args) => cluster::execute(args).await,

@@ -14,7 +14,9 @@ use super::Package;
 use crate::command;
 
 /// Where a package keeps its programs and libraries, below the folder it is unpacked in. `*` is any one name.
-const PROGRAMS: [&str; 4] = ["usr/bin", "usr/sbin", "bin", "usr/lib/postgresql/*/bin"];
+///
+/// PostgreSQL's own programs come before the wrappers of theirs in `usr/bin`, which look for them in the machine's folders.
+const PROGRAMS: [&str; 4] = ["usr/lib/postgresql/*/bin", "usr/bin", "usr/sbin", "bin"];
 const LIBRARIES: [&str; 4] = ["usr/lib", "lib", "usr/lib/*-linux-*", "lib/*-linux-*"];
 
 /// Unpacks `package` with all it depends on that is not installed, and puts its programs into the cache's `bin`.
