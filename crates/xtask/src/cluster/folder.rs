@@ -11,12 +11,18 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use caudal_testkit::programs;
 
 use super::stage::{self, Stage};
+
+/// How long the last processes may hold on to the folder.
+const END: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A run's folder. Dropped, it is removed with all that belongs to it.
 #[derive(Debug)]
@@ -93,10 +99,17 @@ fn sweep(parent: &Path) -> Result<()> {
 fn clean(path: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
     super::groups::Groups::named(&group_name(path))?.remove()?;
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+    // What the kernel is just killing may still write.
+    let deadline = Instant::now() + END;
+    loop {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                if Instant::now() > deadline {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                thread::sleep(PAUSE);
+            }
+            _ => return Ok(()),
         }
-        _ => Ok(()),
     }
 }

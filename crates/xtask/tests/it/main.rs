@@ -1,0 +1,3 @@
+//! What the scripts promise to whoever runs them.
+
+mod control_plane;
