@@ -97,8 +97,11 @@ impl Herd {
 
     fn apply(&mut self, object: QueueScaler) {
         let key = key(&object);
-        if !is_ours(&object, &self.context.release) {
+        let made_anew = self.members.get(&key).is_some_and(|member| member.object.borrow().uid() != object.uid());
+        if made_anew || !is_ours(&object, &self.context.release) {
             self.remove(&key);
+        }
+        if !is_ours(&object, &self.context.release) {
             return;
         }
         let object = Arc::new(object);
@@ -107,7 +110,6 @@ impl Herd {
                 // Our own status comes back here too; only a change of what is wanted is news.
                 member.object.send_if_modified(|known| {
                     let news = known.metadata.generation != object.metadata.generation
-                        || known.metadata.uid != object.metadata.uid
                         || known.metadata.labels != object.metadata.labels;
                     *known = Arc::clone(&object);
                     news

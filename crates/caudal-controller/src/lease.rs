@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 const STANDS: Duration = Duration::from_secs(3);
 const ACTS: Duration = Duration::from_secs(2);
@@ -32,6 +32,14 @@ impl Leadership {
     /// Whether this process may act now.
     pub(crate) fn may_act(&self) -> bool {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Returns as soon as this process may act.
+    pub(crate) async fn gained(&mut self) {
+        let ended = self.0.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await.is_err();
+        if ended {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -50,11 +58,11 @@ impl Leases {
         Self { client, identity, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
     }
 
-    /// Stands for a Lease from now on.
-    pub(crate) fn stand(&self, namespace: &str, name: &str) -> Leadership {
+    /// Stands for a Lease from now on; where `behind` is given, takes it only while leading there, and watches it until then.
+    pub(crate) fn stand(&self, namespace: &str, name: &str, behind: Option<&Leadership>) -> Leadership {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = known.entry((namespace.to_owned(), name.to_owned()));
-        entry.or_insert_with(|| self.elect(namespace, name)).clone()
+        entry.or_insert_with(|| self.elect(namespace, name, behind.cloned())).clone()
     }
 
     /// After the shutdown: waits until all Leases are given back.
@@ -63,15 +71,17 @@ impl Leases {
         self.electors.wait().await;
     }
 
-    fn elect(&self, namespace: &str, name: &str) -> Leadership {
+    fn elect(&self, namespace: &str, name: &str, behind: Option<Leadership>) -> Leadership {
         let (until, leadership) = watch::channel(None);
         let elector = Elector {
             leases: Api::namespaced(self.client.clone(), namespace),
             name: name.to_owned(),
             identity: self.identity.clone(),
+            behind,
             until,
             held: None,
             seen: None,
+            failing: false,
         };
         self.electors.spawn(elector.run(self.shutdown.clone()));
         Leadership(leadership)
@@ -82,11 +92,14 @@ struct Elector {
     leases: Api<Lease>,
     name: String,
     identity: String,
+    behind: Option<Leadership>,
     until: watch::Sender<Option<Instant>>,
     /// Our own Lease as last confirmed.
     held: Option<Lease>,
     /// The version of another's Lease, and since when it has been seen.
     seen: Option<(Option<String>, Instant)>,
+    /// Whether the last step failed: a failure that lasts is logged once.
+    failing: bool,
 }
 
 impl Elector {
@@ -95,8 +108,8 @@ impl Elector {
             let asked = Instant::now();
             match timeout(ANSWER, self.step()).await {
                 Ok(Ok(leads)) => self.tell(leads.then_some(asked + ACTS)),
-                Ok(Err(error)) => debug!(lease.name = %self.name, %error, "could not ask for the Lease"),
-                Err(_) => self.held = None,
+                Ok(Err(error)) => self.failed(&error),
+                Err(slow) => self.failed(&slow),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -107,7 +120,15 @@ impl Elector {
         self.give_back().await;
     }
 
-    fn tell(&self, until: Option<Instant>) {
+    fn failed(&mut self, error: &dyn std::error::Error) {
+        self.held = None;
+        if !std::mem::replace(&mut self.failing, true) {
+            warn!(lease.name = %self.name, error = %error, "could not ask for the Lease; tries again");
+        }
+    }
+
+    fn tell(&mut self, until: Option<Instant>) {
+        self.failing = false;
         let before = self.until.send_replace(until);
         match (before, until) {
             (None, Some(_)) => info!(lease.name = %self.name, "leads from now on"),
@@ -127,6 +148,9 @@ impl Elector {
             Some(lease) if self.may_take(&lease) => self.claim(Some(lease)),
             Some(_) => return Ok(false),
         };
+        if self.behind.as_ref().is_some_and(|behind| !behind.may_act()) {
+            return Ok(false);
+        }
         let asked = match wanted.metadata.resource_version {
             None => self.leases.create(&PostParams::default(), &wanted).await,
             Some(_) => self.leases.replace(&self.name, &PostParams::default(), &wanted).await,

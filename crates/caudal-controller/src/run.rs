@@ -37,7 +37,7 @@ pub async fn run_on(client: Client, options: &Options, probes: &Probes, shutdown
     let identity = format!("{}_{}", options.pod, Uuid::new_v4());
     let leases = Leases::new(client.clone(), identity, acting.clone());
     let context = Arc::new(Context {
-        release_lease: leases.stand(&home, &options.release),
+        release_lease: leases.stand(&home, &options.release, None),
         release: options.release.clone(),
         sources: Sources::new(client.clone()),
         reporter: Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod.clone()) },

@@ -56,6 +56,8 @@ pub(crate) struct Scaler {
     context: Arc<Context>,
     rivals: Known,
     object: watch::Receiver<Arc<QueueScaler>>,
+    /// What makes this process the one writer for the object.
+    lease: Leadership,
     target: TargetEye,
     source: SourceEye,
     history: History,
@@ -72,6 +74,7 @@ pub(crate) struct Scaler {
 impl Scaler {
     pub(crate) fn new(context: Arc<Context>, rivals: Known, object: watch::Receiver<Arc<QueueScaler>>) -> Self {
         Self {
+            lease: context.release_lease.clone(),
             context,
             rivals,
             object,
@@ -98,6 +101,7 @@ impl Scaler {
             failures = self.count(failures, passed);
             tokio::select! {
                 () = stop.cancelled() => return,
+                () = self.lease.gained(), if !self.lease.may_act() => {}
                 changed = self.object.changed() => if changed.is_err() { return },
                 () = sleep_until(started + TICK * (1 << failures.min(DOUBLINGS))) => {}
                 Some(()) = self.source.wakes.next(), if failures == 0 => self.gather().await,
@@ -123,7 +127,8 @@ impl Scaler {
     async fn pass(&mut self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let object = Arc::clone(&self.object.borrow_and_update());
-            if !self.leads(&object) {
+            self.lease = self.lease_of(&object);
+            if !self.lease.may_act() {
                 self.status = None;
                 self.expected = None;
                 return Ok(());
@@ -136,14 +141,12 @@ impl Scaler {
         Err(Error::Conflict("the target, again and again,".to_owned()))
     }
 
-    /// Whether this process is the one writer for the object now.
-    fn leads(&self, object: &QueueScaler) -> bool {
-        if !self.context.release_lease.may_act() {
-            return false;
+    /// The Lease whose holder is the one writer for the object.
+    fn lease_of(&self, object: &QueueScaler) -> Leadership {
+        let Context { leases, release_lease, .. } = &*self.context;
+        if object.labels().contains_key(RELEASE_LABEL) {
+            return release_lease.clone();
         }
-        match object.labels().get(RELEASE_LABEL) {
-            Some(label) => *label == self.context.release,
-            None => self.context.leases.stand(&object.namespace().unwrap_or_default(), MANAGER).may_act(),
-        }
+        leases.stand(&object.namespace().unwrap_or_default(), MANAGER, Some(release_lease))
     }
 }

@@ -1,5 +1,8 @@
 //! The scaled workload, seen and written through its /scale.
 
+#[cfg(test)]
+mod tests;
+
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource, discovery};

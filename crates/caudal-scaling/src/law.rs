@@ -74,8 +74,10 @@ fn need(policy: &Policy, load: &Load) -> (u32, Basis) {
 }
 
 fn up(policy: &Policy, history: &History, (current, needed): (u32, u32), now: DateTime<Utc>) -> (u32, Option<Hold>) {
-    let steady = history.least(policy.up_window, now).unwrap_or(needed).max(current);
-    if steady < needed { (steady, Some(Hold::UpWindow(policy.up_window))) } else { (needed, None) }
+    let window = policy.up_window;
+    let least = if window.is_zero() { None } else { history.least(window, now) };
+    let steady = least.unwrap_or(needed).max(current);
+    if steady < needed { (steady, Some(Hold::UpWindow(window))) } else { (needed, None) }
 }
 
 fn down(
@@ -86,7 +88,8 @@ fn down(
     now: DateTime<Utc>,
 ) -> (u32, Option<Hold>) {
     let window = policy.down_window;
-    let Some(most) = history.most(window, now) else {
+    let most = if window.is_zero() { Some(needed) } else { history.most(window, now) };
+    let Some(most) = most else {
         let hold = (needed < current).then_some(Hold::Learning(window));
         return (current, hold);
     };

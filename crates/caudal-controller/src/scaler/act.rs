@@ -75,7 +75,7 @@ impl Scaler {
         scale: &Scale,
         verdict: &Verdict,
     ) -> Result<bool, Error> {
-        if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.leads(object) {
+        if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.lease.may_act() {
             return Ok(false);
         }
         let span = info_span!("apply", target = %target.title(), from = scale.replicas, to = verdict.replicas);

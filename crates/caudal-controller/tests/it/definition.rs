@@ -88,6 +88,7 @@ async fn every_source_and_option_is_accepted() {
 #[tokio::test]
 async fn kubectl_explains_a_field() {
     let world = World::new().await;
-    let text = world.kubectl(&["explain", "qs.spec.target.backlogPerReplica"]).await;
+    let field = ["explain", "qs.spec.target.backlogPerReplica"];
+    let text = world.until("kubectl explains", async || world.plane.kubectl(&field).await).await;
     assert!(text.contains("One replica for so much backlog"), "{text}");
 }

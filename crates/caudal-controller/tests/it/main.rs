@@ -1,5 +1,7 @@
 //! The controller on a real API server and a real Redis.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
+
 mod definition;
 mod leading;
 mod scaling;

@@ -1,7 +1,9 @@
 //! One writer of the replicas: whoever made the target, and whoever lays a hand on it.
 
 use caudal_testkit::Redis;
-use kube::api::{Patch, PatchParams, PostParams};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::world::{World, deployment, enqueue, queue, quick};
@@ -112,7 +114,10 @@ async fn another_scaler_of_the_target_is_a_conflict_and_nothing_is_written() {
     let redis = Redis::start().await.unwrap();
     enqueue(&queue(&redis), 50).await;
     world.deployment("worker", 1).await;
-    world.kubectl(&["autoscale", "deployment/worker", "--max=4", "--cpu=50%"]).await;
+    let rivals: Api<HorizontalPodAutoscaler> = Api::namespaced(world.client.clone(), &world.namespace);
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "worker" });
+    let rival = json!({ "metadata": { "name": "worker" }, "spec": { "scaleTargetRef": target, "maxReplicas": 4 } });
+    rivals.create(&PostParams::default(), &serde_json::from_value(rival).unwrap()).await.unwrap();
     let controller = world.controller("caudal");
     controller.ready().await;
     world.scaler("x", quick(&redis.url())).await;
@@ -121,7 +126,7 @@ async fn another_scaler_of_the_target_is_a_conflict_and_nothing_is_written() {
     assert!(message.contains("HorizontalPodAutoscaler/worker scales Deployment/worker too"), "{message}");
     assert_eq!(world.replicas("worker").await, 1);
 
-    world.kubectl(&["delete", "hpa/worker"]).await;
+    rivals.delete("worker", &DeleteParams::default()).await.unwrap();
     world.until_replicas("worker", 10).await;
     world.until_condition("x", "ScaleConflict", "False").await;
     controller.stop().await;

@@ -56,6 +56,19 @@ fn from_zero_it_goes_straight_to_what_is_needed() {
 }
 
 #[test]
+fn a_wake_between_two_ticks_is_acted_on_at_once() {
+    let mut history = History::default();
+    let ask = |history: &mut History, current, load, millis| {
+        let now = START + TimeDelta::milliseconds(millis);
+        let immediate = Policy { down_window: Duration::ZERO, step_percent: 100, ..policy(20, 5) };
+        plan(&immediate, history, &Observation { current, load }, now).replicas
+    };
+    assert_eq!(ask(&mut history, 0, backlog(0), 0), 0);
+    assert_eq!(ask(&mut history, 0, backlog(100), 20), 20);
+    assert_eq!(ask(&mut history, 20, backlog(5), 40), 1);
+}
+
+#[test]
 fn the_reason_is_said_in_words() {
     let decision = World::new(policy(10, 5), 0).ask(backlog(100));
     assert_eq!(decision.to_string(), "a backlog of 100 at 5 per replica needs 20; limited to the maximum of 10");
