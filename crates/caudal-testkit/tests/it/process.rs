@@ -1,8 +1,9 @@
 //! A child never outlives the one that started it.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, process::Command, sync::mpsc, time::Duration};
 
 use caudal_testkit::{Output, Process, Signal, wait};
+use tokio::sync::oneshot;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -49,13 +50,30 @@ async fn a_process_that_ignores_the_request_to_end_is_killed() {
     assert_eq!(status.code(), None, "it ended by itself: {status}");
 }
 
+#[tokio::test]
+async fn a_process_outlives_the_thread_that_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done"]);
+    let (started, start) = oneshot::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        started.send(Process::start(&command, Output::File(log)).unwrap()).unwrap();
+        ended.recv().unwrap_err();
+    });
+    let process = start.await.unwrap();
+    process.ready(SOON, async || (process.log() == "ready\n").then_some(()).ok_or("silent")).await.unwrap();
+    drop(end);
+    thread.join().unwrap();
+    assert_eq!(process.stop(Signal::TERM, SOON).await.unwrap().code(), Some(7));
+}
+
 /// The test that plays the parent in the next one; alone it does nothing.
 #[tokio::test]
 async fn parent_that_waits_to_be_killed() {
     let Some(file) = std::env::var_os("CAUDAL_TEST_CHILD_ID") else { return };
-    // The runtime's helper threads come and go: none of them may take the child along.
-    let start = || Process::start(&sleeper(), Output::Inherit).unwrap();
-    let process = tokio::task::spawn_blocking(start).await.unwrap();
+    let process = Process::start(&sleeper(), Output::Inherit).unwrap();
     fs::write(file, process.id().to_string()).unwrap();
     process.wait().await.unwrap();
 }
