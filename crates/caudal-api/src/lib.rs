@@ -7,6 +7,7 @@ mod invoices;
 mod key;
 mod lote;
 mod options;
+mod path;
 mod router;
 mod serve;
 mod span;

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 /// Where the API listens, and when it turns batches away.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
-#[group(skip)]
 pub struct Options {
     /// Address for clients
     #[arg(long, env = "CAUDAL_LISTEN", default_value = "0.0.0.0:8000", value_name = "ADDRESS:PORT")]

@@ -4,7 +4,8 @@ use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::ServiceExt;
+use axum::extract::Request;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_telemetry::ops::{self, Probes};
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Options;
-use crate::router::{self, Service};
+use crate::router::{self, Public, Service};
 
 /// How long requests under way may take to end after a shutdown.
 const GRACE: Duration = Duration::from_secs(10);
@@ -102,8 +103,9 @@ pub async fn serve(
     clients.and(operators).map_err(Error::Accept)
 }
 
-async fn serve_clients(listener: TcpListener, router: Router, shutdown: &CancellationToken) -> std::io::Result<()> {
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+async fn serve_clients(listener: TcpListener, routes: Public, shutdown: &CancellationToken) -> std::io::Result<()> {
+    let server = axum::serve(listener, ServiceExt::<Request>::into_make_service(routes))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let overdue = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;

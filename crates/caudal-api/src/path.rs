@@ -1,0 +1,76 @@
+//! The intake's path in other spellings, as the original took them.
+
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::answer::Answer;
+use crate::wire;
+
+const INTAKE: &str = "/facturas/";
+
+/// What Python's `quote` encodes in the redirect: all but letters, digits and these.
+const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'/')
+    .remove(b'%')
+    .remove(b'#')
+    .remove(b'?')
+    .remove(b'=')
+    .remove(b'@')
+    .remove(b'[')
+    .remove(b']')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';');
+
+/// Writes the intake's path without percent signs, so that it is routed; any other request stays as it is.
+pub(crate) fn plain(mut request: Request) -> Request {
+    if let Some(uri) = plain_intake(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn plain_intake(uri: &Uri) -> Option<Uri> {
+    if !uri.path().contains('%') {
+        return None;
+    }
+    let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
+    if path.trim_end_matches('/') != INTAKE.trim_end_matches('/') {
+        return None;
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{path}{query}").parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Sends `/facturas` on to `/facturas/`, at the host the client named.
+pub(crate) async fn redirect(request: Request) -> Answer {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let location = HeaderValue::try_from(intake_at(authority, request.uri().query()));
+    location.map_or(Answer::NotFound(wire::NOT_FOUND), Answer::Redirect)
+}
+
+fn intake_at(authority: Option<&str>, query: Option<&str>) -> String {
+    let origin = authority.map(|authority| format!("http://{authority}")).unwrap_or_default();
+    let query = query.filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default();
+    utf8_percent_encode(&format!("{origin}{INTAKE}{query}"), QUOTED).to_string()
+}
+
+#[cfg(test)]
+mod tests;
