@@ -41,7 +41,9 @@ async fn two_stand_side_by_side_and_nothing_is_left_of_them() {
 
 fn may_list_pods(kubeconfig: &Path) -> Result<(), String> {
     let kubectl = programs::find("kubectl").map_err(|error| error.to_string())?;
-    let asked = Command::new(kubectl).args(["auth", "can-i", "list", "pods"]).env("KUBECONFIG", kubeconfig).output();
-    let asked = asked.map_err(|error| error.to_string())?;
+    let mut ask = Command::new(kubectl);
+    ask.args(["auth", "can-i", "list", "pods"]).env("KUBECONFIG", kubeconfig);
+    ask.env("KUBECACHEDIR", kubeconfig.with_file_name("kubectl"));
+    let asked = ask.output().map_err(|error| error.to_string())?;
     asked.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&asked.stdout).into_owned())
 }
