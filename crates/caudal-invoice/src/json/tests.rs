@@ -103,6 +103,13 @@ fn every_encoding_python_guesses_gives_the_same_text() {
 }
 
 #[test]
+fn a_single_character_in_two_bytes_is_read() {
+    for body in [b"1\0", b"\01"] {
+        assert_eq!(decode(body).as_deref(), Some(&b"1"[..]));
+    }
+}
+
+#[test]
 fn what_is_no_text_is_told() {
     for body in [&b"[\"\xff\xfe\"]"[..], b"\"\xc3", b"\"\xed\xa0", b"\xff\xfe[", b"\xff\xfe\0\0[\0\0\x11"] {
         assert_eq!(decode(body), None, "{body:?}");
