@@ -112,7 +112,7 @@ fn with(name: HeaderName, value: HeaderValue, mut response: Response) -> Respons
     response
 }
 
-/// Where a batch's status is; the header is left empty only if an id were no header value, which it always is.
+/// Where a batch's status is. An id is always fit for a header.
 fn place(id: Uuid) -> HeaderValue {
     HeaderValue::try_from(format!("/lotes/{id}")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -40,13 +40,10 @@ pub(crate) async fn post(
         Err(_) => return Answer::NotText,
     };
     let key = key::digest(&headers, ANYONE);
-    let invoices = match (parse(content_type(&headers), body).await, &key) {
-        (Ok(invoices), _) => invoices,
-        (Err(refusal), _) => return Answer::refused(refusal, key.err()),
-    };
-    match key {
-        Ok(key) => take_in(&service, batch(key, &invoices)).await,
-        Err(missing) => Answer::Invalid(vec![missing]),
+    match (parse(content_type(&headers), body).await, key) {
+        (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &invoices)).await,
+        (Ok(_), Err(missing)) => Answer::Invalid(vec![missing]),
+        (Err(refusal), key) => Answer::refused(refusal, key.err()),
     }
 }
 

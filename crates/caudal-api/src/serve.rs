@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be had.
-    #[error("CAUDAL_LISTEN: cannot listen on {address}: {source}")]
+    #[error("CAUDAL_LISTEN: cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,

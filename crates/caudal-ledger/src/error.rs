@@ -105,6 +105,17 @@ fn rejected(words: &str, verdict: &dyn DatabaseError) -> Error {
     Error::Rejected { reason: format!("{words} (SQLSTATE {sqlstate}{constraint})"), sqlstate }
 }
 
+/// Whether the same may well succeed some time later with nothing mended by a person: connections, resources, locks, shutdowns.
+pub(crate) fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(verdict) => {
+            let sqlstate = verdict.code().unwrap_or_default();
+            sqlstate.get(..2).is_some_and(|class| ["08", "40", "53", "55", "57"].contains(&class))
+        }
+        _ => true,
+    }
+}
+
 /// Whether the same again, at once, may well succeed: transactions got into each other's way, or the server had ended a
 /// connection of the pool's.
 pub(crate) fn is_momentary(error: &Error) -> bool {

@@ -4,6 +4,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
 
 use crate::Error;
+use crate::error::passes;
 
 /// The generation of this program: raised by the first release that no longer needs what a later migration removes.
 const PROGRAM: i32 = 1;
@@ -48,12 +49,10 @@ async fn exists(connection: &mut PgConnection) -> Result<bool, Error> {
     Ok(sqlx::query_scalar(EXISTS).persistent(false).fetch_one(connection).await?)
 }
 
+/// A statement that PostgreSQL judges wrong stays wrong; what only keeps it from being run passes.
 fn failed(error: MigrateError) -> Error {
     match error {
-        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => match Error::from(cause) {
-            away @ Error::Unavailable { .. } => away,
-            other => other,
-        },
-        other => Error::Migration(other),
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) if passes(&cause) => cause.into(),
+        lasting => Error::Migration(lasting),
     }
 }

@@ -3,10 +3,9 @@
 use redis::{ErrorKind, RedisError, Value, from_redis_value};
 use uuid::Uuid;
 
+use crate::queue::KEPT;
 use crate::{Admission, Batch, Error, Queue};
 
-/// How long a key is known, and a settled batch's status kept.
-const KEPT_SECONDS: u32 = 24 * 60 * 60;
 /// How many dead letters there may be before the door is shut.
 const MAX_DEAD: u32 = 100_000;
 
@@ -31,7 +30,7 @@ impl Queue {
             .arg(batch.count())
             .arg(max_backlog)
             .arg(MAX_DEAD)
-            .arg(KEPT_SECONDS)
+            .arg(KEPT.as_secs())
             .arg(&batch.caller)
             .arg(batch.traceparent.as_deref().unwrap_or_default())
             .arg(&keys.wake);

@@ -22,7 +22,6 @@ impl fmt::Display for EntryId {
 ///
 /// An entry that was not written by an admission is leased too, with empty or zero fields in place of what it lacks, so
 /// that the worker can bury it.
-#[derive(Debug)]
 pub struct Lease {
     /// The entry.
     pub id: EntryId,
@@ -44,6 +43,12 @@ pub struct Lease {
     pub deliveries: u32,
     pub(crate) consumer: Arc<str>,
     pub(crate) grip: Grip,
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("id", &self.id).field("count", &self.count).finish_non_exhaustive()
+    }
 }
 
 /// Makes leases for one consumer.

@@ -1,4 +1,3 @@
-//! The crate root: what `caudal-queue` shows to others.
 #![doc = include_str!("../README.md")]
 
 mod admit;

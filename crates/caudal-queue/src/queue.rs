@@ -8,6 +8,8 @@ use crate::{Consumer, Name, Options, keys::Keys, scripts::Scripts};
 
 /// How long a lease stands without a heartbeat.
 pub const LEASE: Duration = Duration::from_secs(15);
+/// How long a key is remembered, and a settled batch's status kept.
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The one consumer group.
 pub(crate) const GROUP: &str = "workers";
 /// The consumer that stands for nobody: entries given back wait under its name. Real names hold a slash.

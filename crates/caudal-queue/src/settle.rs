@@ -2,11 +2,9 @@
 
 use crate::{
     Error, Lease, Queue,
-    queue::{GROUP, NOBODY},
+    queue::{GROUP, KEPT, NOBODY},
 };
 
-/// How long a settled batch's status is kept.
-const KEPT_SECONDS: u32 = 24 * 60 * 60;
 /// How many rejections a batch's status lists.
 const MAX_REJECTIONS: u32 = 1_000;
 /// How many leases a silent consumer stays known.
@@ -110,7 +108,7 @@ impl Queue {
             .arg(settlement.unchanged)
             .arg(lease.batch.as_bytes())
             .arg(lease.received_at.timestamp_millis())
-            .arg(KEPT_SECONDS)
+            .arg(KEPT.as_secs())
             .arg(MAX_REJECTIONS);
         for Rejected { position, number, reason, payload } in &settlement.rejected {
             let version = lease.version + i64::from(*position) - i64::from(lease.position);

@@ -11,7 +11,7 @@ use redis::{
 use crate::{Error, Options, Shared};
 
 /// How long making a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How much longer than it was asked to block a reader may take: Redis may be late.
 const BLOCK_SLACK: Duration = Duration::from_secs(5);
 /// How long sent bytes may stay without a sign of the other side, before the connection counts as dead.

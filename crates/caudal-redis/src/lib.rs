@@ -1,4 +1,3 @@
-//! The crate root: what `caudal-redis` shows to others.
 #![doc = include_str!("../README.md")]
 
 mod client;

@@ -45,13 +45,13 @@ impl FromStr for SecretUrl {
 }
 
 impl fmt::Display for SecretUrl {
+    /// A password may stand before the host, in a query, or where the host was forgotten: all that is shown of a URL are its
+    /// scheme and what follows its user, up to the query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((before, after)) = self.0.rsplit_once('@') else {
-            return f.write_str(&self.0);
-        };
-        match before.split_once("://") {
-            Some((scheme, _)) => write!(f, "{scheme}://***@{after}"),
-            None => write!(f, "***@{after}"),
+        let scheme = self.0.split_once("://").map_or("", |(scheme, _)| scheme);
+        match self.0.rsplit_once('@') {
+            Some((_, place)) => write!(f, "{scheme}://***@{}", place.split('?').next().unwrap_or_default()),
+            None => write!(f, "{scheme}://.."),
         }
     }
 }

@@ -10,10 +10,10 @@ use redis::{
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
 };
 
+use crate::client::CONNECT_LIMIT;
+
 /// How long an answer may take.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(2);
-/// How long making a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// How long to wait between two attempts to connect, at most.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How many attempts follow the first before waiting commands get the error.

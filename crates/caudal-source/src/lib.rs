@@ -1,4 +1,3 @@
-//! The crate root: what `caudal-source` shows to others.
 #![doc = include_str!("../README.md")]
 
 mod error;

@@ -55,7 +55,7 @@ impl Folder {
 }
 
 /// A port of 127.0.0.1 that nothing listens on.
-pub(crate) fn free_port() -> Result<u16, Error> {
+pub fn free_port() -> Result<u16, Error> {
     let mut last = io::Error::other("none tried");
     for _ in 0..100 {
         let random = RandomState::new().build_hasher().finish();

@@ -13,6 +13,7 @@ pub mod wait;
 
 pub use control_plane::{ControlPlane, Site};
 pub use error::Error;
+pub use folder::free_port;
 pub use otlp::{OtlpSink, Span};
 pub use postgres::Postgres;
 pub use process::{Output, Process, Signal, bound_to_parent};

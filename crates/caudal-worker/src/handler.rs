@@ -22,7 +22,7 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// A chunk as its handler sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Delivery<'a> {
     /// The invoices, encoded as they were admitted.
     pub payload: &'a [u8],
@@ -40,6 +40,16 @@ pub struct Delivery<'a> {
     pub deliveries: u32,
     /// The chunk's `process` span, disabled where its batch is not sampled.
     pub span: &'a Span,
+}
+
+impl std::fmt::Debug for Delivery<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Delivery")
+            .field("batch", &self.batch)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Delivery<'a> {

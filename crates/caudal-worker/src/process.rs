@@ -1,6 +1,5 @@
 //! One set of leases on its way from the handler to its end: settled, or given back.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,13 +75,13 @@ impl<H: Handler> Processor<H> {
                 return Err(unavailable);
             }
             self.probes.unready(unavailable.to_string());
-            self.unless_hurried(sleep(backoff.next())).await;
+            self.hurry.run_until_cancelled(sleep(backoff.next())).await;
         }
     }
 
     async fn attempt(&self, set: &[Arc<Held>]) -> Result<Vec<Answer>, Unavailable> {
         let deliveries: Vec<_> = set.iter().map(|held| held.delivery()).collect();
-        let handled = self.unless_hurried(timeout(DEADLINE, self.handler.handle(&deliveries))).await;
+        let handled = self.hurry.run_until_cancelled(timeout(DEADLINE, self.handler.handle(&deliveries))).await;
         let answers = match handled {
             Some(Ok(answers)) => answers?,
             Some(Err(_)) => return Err(Unavailable::new("the handler gave no answer in time")),
@@ -93,13 +92,6 @@ impl<H: Handler> Processor<H> {
             return Err(Unavailable::new(mistake));
         }
         Ok(answers)
-    }
-
-    async fn unless_hurried<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = work => Some(done),
-            () = self.hurry.cancelled() => None,
-        }
     }
 
     async fn end(&self, held: &Held, answer: Answer) {
@@ -127,10 +119,10 @@ impl<H: Handler> Processor<H> {
                     error!(chunk.id = %chunk, error = &error as &dyn std::error::Error, "a chunk cannot be settled")
                 }
             }
-            if self.unless_hurried(sleep(backoff.next())).await.is_none() {
+            if self.hurry.run_until_cancelled(sleep(backoff.next())).await.is_none() {
                 break;
             }
         }
-        warn!(chunk.id = %chunk, "a chunk was handled, but its lease was lost before it was settled");
+        warn!(chunk.id = %chunk, "a chunk was handled; whether it was settled is not known here");
     }
 }

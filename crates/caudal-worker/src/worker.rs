@@ -1,6 +1,5 @@
 //! The worker's loop: lease what is there, have it handled, and take over what others left.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +32,8 @@ pub struct Worker<H> {
     looked: Option<Instant>,
     reclaimed: Option<Instant>,
     backoff: Backoff,
+    /// Why it waits, as last told in the log; empty while it does not.
+    told: String,
 }
 
 /// Why the loop has to pause.
@@ -58,6 +59,7 @@ impl<H: Handler> Worker<H> {
             looked: None,
             reclaimed: None,
             backoff: Backoff::default(),
+            told: String::new(),
         }
     }
 
@@ -142,6 +144,7 @@ impl<H: Handler> Worker<H> {
         self.processor.handler.ready().await?;
         if !self.processor.probes.is_ready() {
             info!(consumer = self.consumer.name(), "the worker is ready");
+            self.told.clear();
         }
         self.processor.probes.ready();
         self.looked = Some(Instant::now());
@@ -164,28 +167,23 @@ impl<H: Handler> Worker<H> {
     }
 
     async fn pause(&mut self, pause: &Pause, shutdown: &CancellationToken) {
-        if self.processor.probes.is_ready() || self.looked.is_some() {
+        let reason = pause.to_string();
+        if reason != self.told {
             warn!(error = pause as &dyn std::error::Error, "the worker waits");
+            self.told.clone_from(&reason);
         }
-        self.processor.probes.unready(pause.to_string());
+        self.processor.probes.unready(reason);
         self.looked = None;
-        unless(shutdown, sleep(self.backoff.next())).await;
+        shutdown.run_until_cancelled(sleep(self.backoff.next())).await;
     }
 }
 
 /// Cancels `hurry` when the grace after `shutdown` is over.
 async fn hurry_up(shutdown: CancellationToken, hurry: CancellationToken, stop: CancellationToken) {
-    unless(&stop, async {
+    let grace = async {
         shutdown.cancelled().await;
         sleep(GRACE).await;
         hurry.cancel();
-    })
-    .await;
-}
-
-async fn unless(token: &CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        () = token.cancelled() => {}
-        () = work => {}
-    }
+    };
+    stop.run_until_cancelled(grace).await;
 }

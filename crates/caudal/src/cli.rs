@@ -53,7 +53,7 @@ impl Command {
             Self::Api(options) => role::api::run(options, shutdown).await,
             Self::Worker(options) => role::worker::run(options, shutdown).await,
             Self::Controller(options) => role::controller::run(options, shutdown).await,
-            Self::Migrate(options) => role::migrate::run(&options).await,
+            Self::Migrate(options) => role::migrate::run(&options, shutdown).await,
             Self::Crd => role::crd::run(),
             Self::Dev(options) => dev::run(options, shutdown).await,
         }
@@ -61,7 +61,7 @@ impl Command {
 }
 
 impl Cli {
-    /// Runs the role until it ends or a signal (SIGTERM, SIGINT) has made it finish.
+    /// Runs the role until it ends or a signal (SIGTERM, SIGINT, SIGHUP) has made it finish.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         // Both ring users, Redis over TLS and the Kubernetes client, take the process-wide provider; it is set once, here.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -81,10 +81,12 @@ async fn until_signal(
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let named = tokio::select! {
         done = &mut role => return done,
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        _ = hangup.recv() => "SIGHUP",
     };
     tracing::info!(signal = named, "finishing");
     shutdown.cancel();

@@ -10,7 +10,7 @@ mod workers;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_scaling::Policy;
@@ -24,6 +24,9 @@ use workers::Workers;
 
 /// How many invoices of backlog one worker is started for.
 const BACKLOG_PER_WORKER: NonZeroU32 = NonZeroU32::new(500).unwrap();
+
+/// How long the API may take to be ready.
+const START: Duration = Duration::from_secs(60);
 
 /// How long idle workers stay.
 const COOLDOWN: Duration = Duration::from_secs(10);
@@ -69,22 +72,31 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
 
     let (listen, ops_listen) = (free_address(options.port).await?, free_address(0).await?);
     let arguments = ["api", "--listen", &listen, "--ops-listen", &ops_listen];
-    let api = Process::start("api".to_owned(), &arguments, &options.environment(), &screen)?;
+    let mut api = Process::start("api".to_owned(), &arguments, &options.environment(), &screen)?;
     let client = Client::new(format!("http://{listen}"), format!("http://{ops_listen}"))?;
 
     let mut policy = Policy::new(options.max_workers, BACKLOG_PER_WORKER);
     (policy.down_window, policy.cooldown) = (COOLDOWN, COOLDOWN);
     let workers = Workers::new(queue, policy, options.environment(), screen.clone());
 
-    let stop_workers = CancellationToken::new();
+    // Cancelled by the user, and by a part that fails: then there is nothing left to play for.
+    let stop = shutdown.child_token();
+    let played_out = CancellationToken::new();
     let play = async {
-        let played = play(&options, &client, &ledger, &screen, shutdown).await;
-        stop_workers.cancel();
+        let played = play(&options, &client, &ledger, &screen, &stop).await;
+        played_out.cancel();
         played
     };
-    let (played, scaled) = tokio::join!(play, workers.run(stop_workers.clone()));
+    let scale = async { workers.run(played_out.clone()).await.inspect_err(|_| stop.cancel()) };
+    let watch = async {
+        match played_out.run_until_cancelled(api.ended()).await {
+            Some(ended) => ended.inspect_err(|_| stop.cancel()),
+            None => Ok(()),
+        }
+    };
+    let (played, scaled, watched) = tokio::join!(play, scale, watch);
     api.stop().await?;
-    played.and(scaled)
+    watched.and(scaled).and(played)
 }
 
 async fn play(
@@ -92,20 +104,23 @@ async fn play(
     client: &Client,
     ledger: &Ledger,
     screen: &Screen,
-    shutdown: CancellationToken,
+    stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let sample = async {
-        client.wait_until_ready().await;
+        let ready = tokio::time::timeout(START, client.wait_until_ready()).await;
+        ready.context("the API is not ready: see its log above")?;
         session::run(client, ledger, screen).await
     };
-    let Some(done) = shutdown.run_until_cancelled(sample).await else { return Ok(()) };
-    done?;
+    match stop.run_until_cancelled(sample).await {
+        Some(done) => done?,
+        None => bail!("stopped before the sample was recorded"),
+    }
     if options.once {
         return Ok(());
     }
     screen.say(client.urls());
     screen.say("Ctrl-C stops everything.");
-    shutdown.cancelled().await;
+    stop.cancelled().await;
     Ok(())
 }
 

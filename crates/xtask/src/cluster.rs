@@ -4,7 +4,6 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus},
     time::Duration,
@@ -15,7 +14,7 @@ use caudal_testkit::{ControlPlane, programs};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    packages,
+    command, packages,
     tools::{self, Tool},
 };
 use folder::Folder;
@@ -81,7 +80,7 @@ pub(crate) async fn execute(args: Args) -> Result<ExitCode> {
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    run(&args.options, &command).await.map(exit_code)
+    run(&args.options, &command).await.map(command::code)
 }
 
 /// Why this machine can have no cluster with pods, if it cannot.
@@ -189,10 +188,4 @@ fn keep_logs(options: &Options, run: &Path) -> Result<()> {
 /// The file that says that the cluster of `run` came up.
 fn booted(run: &Path) -> PathBuf {
     run.join("booted")
-}
-
-/// The code a shell would give for `status`.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }

@@ -1,6 +1,9 @@
 //! Other programs, run to their end, with errors that say which one failed and in what words.
 
-use std::process::{Command, Stdio};
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, ExitCode, ExitStatus, Stdio},
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -25,4 +28,10 @@ pub(crate) fn text(command: &mut Command) -> Result<String> {
         bail!("{program}: {}\n{said}{complaint}", output.status);
     }
     Ok(said.trim_end().to_owned())
+}
+
+/// The code a shell would give: 128 and the signal for a process that one ended.
+pub(crate) fn code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }

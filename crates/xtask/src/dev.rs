@@ -11,6 +11,7 @@ use caudal_testkit::{Output, Postgres, Process, Redis, Signal};
 use tokio::signal::unix::{self, SignalKind};
 
 use crate::{
+    command,
     packages::{self, POSTGRESQL, REDIS},
     repository,
 };
@@ -41,11 +42,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let services = tokio::select! {
         services = Services::start() => services?,
-        signal = signals.next() => return Ok(code(ExitStatus::from_raw(signal.as_raw()))),
+        signal = signals.next() => return Ok(command::code(ExitStatus::from_raw(signal.as_raw()))),
     };
     let status = play(&args, &services, &mut signals).await;
     services.stop().await?;
-    Ok(code(status?))
+    Ok(command::code(status?))
 }
 
 /// A variable that is set to nothing counts as not set.
@@ -137,10 +138,4 @@ impl Signals {
             _ = self.hangup.recv() => Signal::TERM,
         }
     }
-}
-
-/// The code a shell would give: 128 and the signal for a process that one ended.
-fn code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

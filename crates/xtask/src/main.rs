@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
 async fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Dev(args) => dev::run(args).await,
-        Task::Test => test::run().await,
+        Task::Test => test::run(),
         Task::Cluster(args) => cluster::execute(args).await,
         Task::ClusterStage(args) => cluster::stage::execute(args).await,
         Task::ClusterTest => cluster_test::run().await.map(|()| ExitCode::SUCCESS),

@@ -30,7 +30,7 @@ pub(crate) struct Package {
 /// The Redis server.
 pub(crate) const REDIS: Package = Package {
     name: "Redis",
-    programs: &["redis-server"],
+    programs: &["redis-server", "redis-cli"],
     // Debian's redis-server is a link into redis-tools, so unpacking needs both by name.
     debian: &["redis-server", "redis-tools"],
     homebrew: "redis",
@@ -41,7 +41,7 @@ pub(crate) const REDIS: Package = Package {
 /// The PostgreSQL server and what makes its databases.
 pub(crate) const POSTGRESQL: Package = Package {
     name: "PostgreSQL",
-    programs: &["postgres", "initdb", "createdb"],
+    programs: &["postgres", "initdb", "createdb", "psql"],
     debian: &["postgresql"],
     homebrew: "postgresql@15",
     oldest: 14,

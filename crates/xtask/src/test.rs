@@ -10,7 +10,6 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    cluster_test,
     packages::{self, ETCD, POSTGRESQL, REDIS},
     repository,
     tools::{self, Tool},
@@ -32,7 +31,7 @@ const CONTROL_PLANE: &str = "control_plane";
 ///
 /// # Errors
 /// None of the parts': they are in the report, and in the code that is returned.
-pub(crate) async fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode> {
     let machine = Machine::here();
     let mut report = Report::default();
     let apart = ["--skip", CONTROL_PLANE];
@@ -55,23 +54,16 @@ pub(crate) async fn run() -> Result<ExitCode> {
     part(&mut report, "documentation", document);
     match machine.without_cluster() {
         Some(why) => report.skip("cluster", why, machine.ci),
-        None => {
-            let begun = begin("cluster");
-            report.add("cluster", begun, outcome(cluster_test::run().await));
-        }
+        None => part(&mut report, "cluster", cluster),
     }
     eprintln!("\n{report}");
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn part(report: &mut Report, name: &'static str, run: impl FnOnce() -> Result<()>) {
-    let begun = begin(name);
-    report.add(name, begun, outcome(run()));
-}
-
-fn begin(name: &str) -> Instant {
     eprintln!("\n== {name}");
-    Instant::now()
+    let begun = Instant::now();
+    report.add(name, begun, outcome(run()));
 }
 
 fn outcome(result: Result<()>) -> Outcome {
@@ -99,6 +91,11 @@ fn document() -> Result<()> {
     let mut document = command();
     document.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings");
     finish(&mut document)
+}
+
+/// In a process of its own: the tests have built this executable anew, and a cluster is made by one that starts itself again.
+fn cluster() -> Result<()> {
+    cargo(&["run", "--quiet", "--package", "xtask", "--locked", "--", "cluster-test"])
 }
 
 /// Gets what the tests start.

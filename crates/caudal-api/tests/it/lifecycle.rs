@@ -20,10 +20,10 @@ async fn it_is_ready_once_redis_was_fit_and_stays_ready_through_an_outage() {
     let mut redis = Redis::start().await.unwrap();
     redis.stop().await.unwrap();
     let site = Site::start(&redis.url()).await;
-    assert_eq!(site.readiness().await, 503);
+    assert_eq!(site.ops_status("/readyz").await, 503);
 
     redis.restart().await.unwrap();
-    let ready = async || match site.readiness().await {
+    let ready = async || match site.ops_status("/readyz").await {
         200 => Ok(()),
         status => Err(status),
     };
@@ -31,7 +31,7 @@ async fn it_is_ready_once_redis_was_fit_and_stays_ready_through_an_outage() {
 
     redis.stop().await.unwrap();
     assert_eq!(site.post("k", &crate::site::invoices(1)).await.status(), 503);
-    assert_eq!(site.readiness().await, 200);
+    assert_eq!(site.ops_status("/readyz").await, 200);
 }
 
 #[tokio::test]
@@ -48,6 +48,8 @@ async fn at_the_end_the_request_under_way_is_answered_and_no_new_one_is_taken() 
     site.shutdown.cancel();
     let refused = async || TcpStream::connect(site.address).await.map_or(Ok(()), |_| Err("a connection was taken"));
     wait::until("new connections are refused", SOON, refused).await.unwrap();
+    assert_eq!(site.ops_status("/healthz").await, 200, "the probes answer until the request is done");
+    assert!(!site.task.is_finished());
     connection.write_all(b"[]").await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();

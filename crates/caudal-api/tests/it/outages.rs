@@ -39,6 +39,27 @@ async fn a_batch_whose_acknowledgement_got_lost_is_accepted_and_kept_once() {
     assert_eq!(site.post("k", &invoices(2)).await.status(), 409);
 }
 
+#[tokio::test]
+async fn while_redis_is_out_of_memory_a_batch_is_answered_429_and_its_key_stays_free() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    limit_memory(&redis, 1).await;
+    let refused = site.post("k", &invoices(1)).await;
+    assert_eq!(refused.status(), 429);
+    assert!(header(&refused, "retry-after").unwrap().parse::<u32>().unwrap() > 0);
+
+    limit_memory(&redis, 0).await;
+    assert_eq!(site.post("k", &invoices(1)).await.status(), 202);
+}
+
+async fn limit_memory(redis: &Redis, bytes: u64) {
+    let mut connection = TcpStream::connect(("127.0.0.1", redis.port())).await.unwrap();
+    connection.write_all(format!("CONFIG SET maxmemory {bytes}\r\n").as_bytes()).await.unwrap();
+    let mut answer = [0; 5];
+    connection.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"+OK\r\n");
+}
+
 /// A way to Redis that can lose an answer, with the connection.
 struct Lossy {
     url: String,

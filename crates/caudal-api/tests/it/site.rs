@@ -72,8 +72,8 @@ impl Site {
         told(self.client.get(format!("http://{}{path}", self.ops_address)).send().await.unwrap()).await
     }
 
-    pub(crate) async fn readiness(&self) -> u16 {
-        let url = format!("http://{}/readyz", self.ops_address);
+    pub(crate) async fn ops_status(&self, path: &str) -> u16 {
+        let url = format!("http://{}{path}", self.ops_address);
         self.client.get(url).send().await.unwrap().status().as_u16()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use caudal_testkit::Redis;
+use caudal_testkit::{Redis, programs};
 use serde_json::json;
 
 use crate::world::{World, drain, enqueue, queue, quick};
@@ -184,6 +184,9 @@ async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
 async fn redis_cli(redis: &Redis, command: &[&str]) {
     let port = redis.port().to_string();
     let arguments = [&["-p", &port], command].concat();
-    let status = tokio::process::Command::new("redis-cli").args(arguments).stdout(std::process::Stdio::null()).status();
+    let status = tokio::process::Command::new(programs::find("redis-cli").unwrap())
+        .args(arguments)
+        .stdout(std::process::Stdio::null())
+        .status();
     assert!(status.await.unwrap().success());
 }

@@ -63,7 +63,7 @@ async fn at_the_end_the_set_in_flight_is_finished_and_the_rest_is_given_back() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_ends_within_three_seconds() {
+async fn an_idle_worker_ends_long_before_its_grace_is_over() {
     let world = World::start().await;
     let worker = world.worker();
     wait::until("ready", Duration::from_secs(10), async || if worker.probes.is_ready() { Ok(()) } else { Err("not") })
@@ -71,5 +71,5 @@ async fn an_idle_worker_ends_within_three_seconds() {
         .unwrap();
     let since = Instant::now();
     worker.end().await;
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
 }

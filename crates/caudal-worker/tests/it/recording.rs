@@ -4,6 +4,7 @@ use std::process::Command;
 
 use caudal_invoice::chunk;
 use caudal_queue::{Backlog, Chunk};
+use caudal_testkit::programs;
 
 use crate::world::{RUT, World, invoice, invoices};
 
@@ -31,7 +32,10 @@ async fn an_invoice_that_postgresql_refuses_is_buried_alone() {
     let world = World::start().await;
     // The crate under test knows no SQL, and neither do its tests but for this.
     let constraint = "ALTER TABLE invoices ADD CONSTRAINT small_enough CHECK (amount < 1000)";
-    let psql = Command::new("psql").args(["--quiet", "--command", constraint, &world.database]).status().unwrap();
+    let psql = Command::new(programs::find("psql").unwrap())
+        .args(["--quiet", "--command", constraint, &world.database])
+        .status()
+        .unwrap();
     assert!(psql.success());
     let mut given = invoices(500);
     given[123] = invoice("BAD-1", "1243");

@@ -1,9 +1,10 @@
 //! A role of Caudal running as a process of its own.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -32,7 +33,7 @@ impl Process {
         screen: &Screen,
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the path of this executable is not known")?;
-        let mut child = Command::new(program)
+        let mut child = bound_to_this(&program)
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
@@ -52,6 +53,12 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Waits for the process to end by itself, which is an error.
+    pub(super) async fn ended(&mut self) -> anyhow::Result<()> {
+        let status = self.child.wait().await?;
+        bail!("the {} ended by itself: {status}", self.name)
+    }
+
     /// Asks the process to finish and waits until it has; after 30 s it is killed.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(id) = self.child.id() {
@@ -63,6 +70,16 @@ impl Process {
         }
         self.output.await.with_context(|| format!("the log of the {} was not passed on", self.name))
     }
+}
+
+/// The program, told by Linux to finish should this process be killed.
+fn bound_to_this(program: &Path) -> Command {
+    if !cfg!(target_os = "linux") {
+        return Command::new(program);
+    }
+    let mut bound = Command::new("setpriv");
+    bound.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    bound
 }
 
 async fn pass_on(stderr: ChildStderr, name: String, screen: Screen) {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use caudal_testkit::{Output, Postgres, Process, Redis, Signal, programs};
+use caudal_testkit::{Output, Postgres, Process, Redis, Signal, free_port, programs};
 
 use crate::client::Client;
 
@@ -21,6 +21,7 @@ pub(crate) struct Stack {
 /// One running API.
 pub(crate) struct Api {
     pub(crate) client: Client,
+    pub(crate) ops_url: String,
     _process: Process,
 }
 
@@ -48,7 +49,7 @@ impl Stack {
         let process = Process::start(&command, Output::Inherit).unwrap();
         let client = Client::new(format!("http://{listen}"));
         process.ready(START, async || ready(&ops_listen).await).await.unwrap();
-        Api { client, _process: process }
+        Api { client, ops_url: format!("http://{ops_listen}"), _process: process }
     }
 
     pub(crate) async fn worker(&self) -> Process {
@@ -100,5 +101,5 @@ async fn ready(address: &str) -> Result<(), String> {
 }
 
 fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port().unwrap())
 }

@@ -37,3 +37,23 @@ async fn a_clients_trace_reaches_from_its_post_to_the_commit() {
     assert_eq!(process.links, [(record.trace_id.clone(), record.span_id.clone())]);
     assert_eq!(record.links, [(process.trace_id, process.span_id)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_span_tells_what_an_invoice_says_or_whose_it_is() {
+    let sink = OtlpSink::start().await.unwrap();
+    let mut stack = Stack::start().await;
+    stack.environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), sink.endpoint().to_owned()));
+    let (api, worker) = tokio::join!(stack.api(), stack.worker());
+    let answer = api.client.post("secret-key", &invoices("secret", 3)).await;
+    api.client.done(&answer, SOON).await;
+    let balance = reqwest::get(format!("{}/clientes/11111111-1", api.ops_url)).await.unwrap();
+    assert_eq!(balance.status(), StatusCode::OK);
+    assert!(worker.stop(Signal::TERM, SOON).await.unwrap().success());
+
+    sink.span("the transaction", SOON, |span| span.name.starts_with("record")).await.unwrap();
+    sink.span("the look-up", SOON, |span| span.name == "GET /clientes/{rut}").await.unwrap();
+    let told = format!("{:?}", sink.spans());
+    for content in ["11111111", "22222222", "secret-"] {
+        assert!(!told.contains(content), "{content} stands in {told}");
+    }
+}

@@ -50,7 +50,7 @@ pub(crate) async fn execute(run: &Path) -> Result<ExitCode> {
     if let Err(ended) = cluster.check() {
         bail!("while the command ran (it ended with {status}): {ended:#}");
     }
-    Ok(super::exit_code(status))
+    Ok(crate::command::code(status))
 }
 
 async fn boot(run: &Path, plan: &Plan, steps: &mut Steps) -> Result<Cluster> {
