@@ -12,6 +12,9 @@ pub enum Error {
     /// Neither a service account nor a kubeconfig leads to an API server.
     #[error("no Kubernetes to work on: neither a service account nor a kubeconfig leads to one")]
     NoCluster(#[source] kube::Error),
+    /// A part of the controller panicked: a mistake in the program.
+    #[error("a part of the controller broke")]
+    Broken(#[source] tokio::task::JoinError),
     /// The object is not there.
     #[error("{0} is not there")]
     Missing(String),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caudal_telemetry::ops::Probes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::crd::QueueScaler;
@@ -29,7 +29,7 @@ pub(crate) struct Herd {
     members: HashMap<Key, Member>,
     /// Those seen in a list that is not complete yet.
     listed: HashSet<Key>,
-    tasks: TaskTracker,
+    tasks: JoinSet<()>,
 }
 
 struct Member {
@@ -39,10 +39,10 @@ struct Member {
 
 impl Herd {
     pub(crate) fn new(context: Arc<Context>, rivals: Known) -> Self {
-        Self { context, rivals, members: HashMap::new(), listed: HashSet::new(), tasks: TaskTracker::new() }
+        Self { context, rivals, members: HashMap::new(), listed: HashSet::new(), tasks: JoinSet::new() }
     }
 
-    /// Follows the resources until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
+    /// Follows the resources, once the rivals are known, until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
     pub(crate) async fn run(
         mut self,
         scope: Option<String>,
@@ -54,13 +54,19 @@ impl Herd {
             Some(namespace) => Api::namespaced(self.context.client.clone(), namespace),
             None => Api::all(self.context.client.clone()),
         };
-        let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+        let rivals = self.rivals.clone();
+        let events = async move {
+            rivals.listed().await;
+            watcher(api, watcher::Config::default()).default_backoff()
+        };
+        let mut events = events.flatten_stream().boxed();
         let mut listing = Some(listing);
         let mut beat = tokio::time::interval(BEAT);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = beat.tick() => probes.beat(),
+                Some(ended) = self.tasks.join_next() => check(ended),
                 Some(event) = events.next() => match event {
                     Ok(event) => {
                         let complete = matches!(event, watcher::Event::InitDone);
@@ -74,8 +80,9 @@ impl Herd {
         for member in self.members.values() {
             member.stop.cancel();
         }
-        self.tasks.close();
-        self.tasks.wait().await;
+        while let Some(ended) = self.tasks.join_next().await {
+            check(ended);
+        }
     }
 
     fn take(&mut self, event: watcher::Event<QueueScaler>) {
@@ -132,6 +139,15 @@ impl Herd {
         if let Some(member) = self.members.remove(key) {
             member.stop.cancel();
         }
+    }
+}
+
+/// A panic goes on here: an object nobody looks after any more must not go unnoticed.
+fn check(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

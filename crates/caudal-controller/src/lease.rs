@@ -34,6 +34,11 @@ impl Leadership {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
     }
 
+    /// For how long this process may act from now on, without another renewal.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.0.borrow().map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Returns as soon as this process may act.
     pub(crate) async fn gained(&mut self) {
         let ended = self.0.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await.is_err();

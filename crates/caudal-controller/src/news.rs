@@ -8,6 +8,7 @@ use tracing::debug;
 
 use crate::conditions::READY;
 use crate::crd::LastDecision;
+use crate::error::Error;
 
 /// The longest note an event may have.
 const LONGEST: usize = 1_000;
@@ -73,7 +74,7 @@ impl News {
         };
         // A recorder of its own for each: one that is kept counts the second change as a repetition of the first one's words.
         let recorder = Recorder::new(client.clone(), reporter.clone());
-        if let Err(error) = recorder.publish(&event, about).await {
+        if let Err(error) = Error::of("an event", recorder.publish(&event, about)).await {
             debug!(%error, event.reason = %event.reason, "could not write an event");
         }
     }

@@ -6,7 +6,7 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::warn;
 
 use crate::crd::ScaleTargetRef;
 
@@ -45,7 +45,7 @@ impl Rivals {
         });
         let follow = reflector::reflector(self.writer, events).for_each(|event| async move {
             if let Err(error) = event {
-                debug!(%error, "cannot follow the HorizontalPodAutoscalers");
+                warn!(%error, "cannot follow the HorizontalPodAutoscalers");
             }
         });
         async move {
@@ -58,6 +58,12 @@ impl Rivals {
 }
 
 impl Known {
+    /// Returns once all rivals that are there have been listed: until then nobody may be taken to have none.
+    pub(crate) async fn listed(&self) {
+        // An error says that nobody lists them any more: then this process ends.
+        let _ = self.0.wait_until_ready().await;
+    }
+
     /// The name of another scaler of this target.
     pub(crate) fn of(&self, namespace: &str, target: &ScaleTargetRef) -> Option<String> {
         let group = |version: &str| version.split_once('/').map(|(group, _)| group.to_owned());

@@ -23,15 +23,22 @@ use crate::target::MANAGER;
 /// QueueScalers it looks after, leading or standing by.
 ///
 /// # Errors
-/// `NoCluster`. An API server that is away later is no error: the controller waits for it.
+/// `NoCluster` and `Broken`. An API server that is away later is no error: the controller waits for it.
 pub async fn run(options: &Options, probes: &Probes, shutdown: CancellationToken) -> Result<(), Error> {
     let client = Client::try_default().await.map_err(Error::NoCluster)?;
-    run_on(client, options, probes, shutdown).await;
-    Ok(())
+    run_on(client, options, probes, shutdown).await
 }
 
 /// Runs the controller until `shutdown` on the cluster of this client.
-pub async fn run_on(client: Client, options: &Options, probes: &Probes, shutdown: CancellationToken) {
+///
+/// # Errors
+/// `Broken`.
+pub async fn run_on(
+    client: Client,
+    options: &Options,
+    probes: &Probes,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let home = client.default_namespace().to_owned();
     let acting = CancellationToken::new();
     let identity = format!("{}_{}", options.pod, Uuid::new_v4());
@@ -58,13 +65,15 @@ pub async fn run_on(client: Client, options: &Options, probes: &Probes, shutdown
         _ = all_listed.recv() => probes.ready(),
         () = shutdown.cancelled() => {}
     }
+    let mut done = Ok(());
     while let Some(ended) = parts.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "a part of the controller ended badly");
             shutdown.cancel();
+            done = Err(Error::Broken(error));
         }
     }
     probes.unready("ending");
     acting.cancel();
     context.leases.finished().await;
+    done
 }

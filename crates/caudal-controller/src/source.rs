@@ -123,13 +123,14 @@ impl Sources {
     /// Opens the queue that an object of this namespace names. Connects nothing yet.
     pub(crate) async fn open(&self, namespace: &str, source: &crd::Source) -> Result<Source, Unread> {
         let crd::Source { caudal, list, stream, sorted_set, celery: _ } = source;
-        let (redis, kind) = if let Some(crd::CaudalQueue { redis, queue }) = caudal {
+        let (redis, server, kind) = if let Some(crd::CaudalQueue { redis, queue }) = caudal {
             let queue: Name = queue.parse().map_err(|error: InvalidName| Unread::Misconfigured(error.to_string()))?;
             let server = self.server(namespace, redis).await?;
-            (redis, Kind::Caudal(Queue::new(&server, &caudal_queue::Options { queue })))
+            let queue = Queue::new(&server, &caudal_queue::Options { queue });
+            (redis, server, Kind::Caudal(queue))
         } else if let Some(crd::RedisList { redis, keys, processing_keys }) = list {
             let list = caudal_source::List { keys: keys.clone(), processing: processing_keys.clone() };
-            (redis, Kind::Foreign(caudal_source::Source::List(list)))
+            (redis, self.server(namespace, redis).await?, Kind::Foreign(caudal_source::Source::List(list)))
         } else {
             let name = if stream.is_some() {
                 "stream"
@@ -140,7 +141,7 @@ impl Sources {
             };
             return Err(Unread::NotSupported(name));
         };
-        Ok(Source { kind, url: redis.url.clone(), server: self.server(namespace, redis).await? })
+        Ok(Source { kind, url: redis.url.clone(), server })
     }
 
     async fn server(&self, namespace: &str, redis: &crd::RedisServer) -> Result<Arc<caudal_redis::Client>, Unread> {

@@ -7,6 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
+use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
 
 use super::Scaler;
@@ -46,6 +47,10 @@ impl Scaler {
         let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
         let account = account(object, &load, Some((&planned, &verdict)), problem);
         let outcome = self.outcome(&scale, &verdict, matches!(written, Ok(true)), now);
+        if written.is_err() {
+            // It may have come through all the same: what is found next is no stranger's hand.
+            self.expected = None;
+        }
         self.tell(object, &account, outcome, now).await?;
         written.map(drop)
     }
@@ -79,7 +84,12 @@ impl Scaler {
             return Ok(false);
         }
         let span = info_span!("apply", target = %target.title(), from = scale.replicas, to = verdict.replicas);
-        target.write(scale, verdict.replicas).instrument(span).await?;
+        // What is still under way when the leadership may have gone to another must not go through.
+        let write = target.write(scale, verdict.replicas).instrument(span);
+        match timeout(self.lease.remaining(), write).await {
+            Ok(written) => written?,
+            Err(_) => return Err(Error::Unavailable { what: target.title(), source: None }),
+        }
         info!(
             queuescaler.namespace = %object.namespace().unwrap_or_default(),
             queuescaler.name = %object.name_any(),
@@ -104,6 +114,7 @@ impl Scaler {
             return Outcome { replicas: Some(after), change: Some(change), dry: None, overruled: self.hand.take() };
         }
         let dry = verdict.withheld == Some(Withheld::DryRun) && change.from != change.to;
+        self.hand = None;
         let reason = format!("dry run, not written: {}", change.reason);
         let dry = dry.then_some(LastDecision { reason, ..change });
         Outcome { replicas: Some(after), dry, ..Outcome::default() }
@@ -183,7 +194,7 @@ fn blind(error: &Error) -> Option<Problem> {
     let reason = match error {
         Error::Missing(_) => "TargetNotFound",
         Error::Refused { .. } => "TargetRefused",
-        Error::NoCluster(_) | Error::Conflict(_) | Error::Unavailable { .. } => return None,
+        Error::NoCluster(_) | Error::Broken(_) | Error::Conflict(_) | Error::Unavailable { .. } => return None,
     };
     Some(Problem { reason, message: error.to_string(), stalled: false })
 }

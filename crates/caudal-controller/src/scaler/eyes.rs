@@ -53,8 +53,10 @@ impl SourceEye {
             }
         };
         let load = open.load().await;
-        // Somebody must mend something, perhaps the password: then it has to be read again.
-        if !matches!(load, Err(Unread::Misconfigured(_))) {
+        // Somebody must mend something, perhaps the password: then it has to be read again, at the next tick.
+        if matches!(load, Err(Unread::Misconfigured(_))) {
+            self.wakes = no_wakes();
+        } else {
             self.open = Some((wanted.clone(), open));
         }
         load

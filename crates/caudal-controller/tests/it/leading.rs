@@ -45,14 +45,15 @@ async fn of_two_controllers_one_leads_and_the_other_follows_a_clean_exit_at_once
     enqueue(&queue, 100).await;
     world.until_replicas("worker", 20).await;
     assert_eq!(holder(&world, "caudal").await.as_ref(), Some(&leader));
+    world.until_event("x", "ScaledUp").await;
     let ups = world.events("x").await.iter().filter(|(reason, _)| reason == "ScaledUp").count();
-    assert!(ups <= 1, "written once: {:?}", world.events("x").await);
+    assert_eq!(ups, 1, "written once: {:?}", world.events("x").await);
 
     first.stop().await;
     let left = Instant::now();
-    drain(&queue).await;
     until_another_holds(&world, "caudal", Some(&leader)).await;
     assert!(left.elapsed() < Duration::from_secs(2), "took over after {:?}", left.elapsed());
+    drain(&queue).await;
     world.until_replicas("worker", 0).await;
     second.stop().await;
     assert_eq!(holder(&world, "caudal").await, None, "given back");

@@ -106,7 +106,7 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async move {
             let client = client(&plane, &namespace).await;
-            run_on(client, &options, &told, token).await;
+            run_on(client, &options, &told, token).await.unwrap();
         });
         Controller { probes, shutdown, task, runtime }
     }

@@ -94,8 +94,14 @@ async fn a_hand_on_the_target_is_overruled_and_told_how_to_pin() {
     assert!(note.contains("kubectl scale queuescaler/x --replicas=7") && note.contains("spec.pause"), "{note}");
 
     world.patch("x", json!({ "pause": "Both" })).await;
+    world
+        .until("the pause is seen", async || {
+            let object = world.scalers().get("x").await.unwrap();
+            let seen = object.status.as_ref().and_then(|status| status.observed_generation);
+            if seen == object.metadata.generation { Ok(()) } else { Err(seen) }
+        })
+        .await;
     world.kubectl(&["scale", "deployment/worker", "--replicas=2"]).await;
-    world.until_condition("x", "Ready", "True").await;
     world
         .until("the paused number is shown", async || {
             let status = world.scalers().get("x").await.unwrap().status.unwrap_or_default();

@@ -1,9 +1,14 @@
 //! `caudal controller`: scales the workers of a cluster to the queue.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use axum::Router;
 use caudal_telemetry::ops::{self, Probes};
 use tokio_util::sync::CancellationToken;
+
+/// The controller's loop turns at least this often.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Settings of the controller.
 #[derive(clap::Args, Clone, Debug)]
@@ -17,7 +22,7 @@ pub(crate) struct Options {
 
 /// Scales until `shutdown`, then gives the leadership back.
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let probes = Probes::new();
+    let probes = Probes::watching(STALLED);
     let listener = options.ops.bind().await?;
     // The probes answer until the leadership is given back.
     let done = CancellationToken::new();
