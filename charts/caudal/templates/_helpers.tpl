@@ -11,7 +11,7 @@
 
 {{- define "caudal.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -28,6 +28,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 
 {{- define "caudal.serviceAccountName" -}}
+{{- if not (or .Values.controller.serviceAccount.create .Values.controller.serviceAccount.name) -}}
+{{- fail "controller.serviceAccount.name is needed where controller.serviceAccount.create is false" -}}
+{{- end -}}
 {{- .Values.controller.serviceAccount.name | default (printf "%s-controller" (include "caudal.fullname" .)) -}}
 {{- end }}
 
