@@ -48,10 +48,12 @@ impl fmt::Display for SecretUrl {
     /// A password may stand before the host, in a query, or where the host was forgotten: all that is shown of a URL are its
     /// scheme and what follows its user, up to the query.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.0.split_once("://").map_or("", |(scheme, _)| scheme);
+        if let Some((scheme, _)) = self.0.split_once("://") {
+            write!(f, "{scheme}://")?;
+        }
         match self.0.rsplit_once('@') {
-            Some((_, place)) => write!(f, "{scheme}://***@{}", place.split('?').next().unwrap_or_default()),
-            None => write!(f, "{scheme}://.."),
+            Some((_, place)) => write!(f, "***@{}", place.split('?').next().unwrap_or_default()),
+            None => f.write_str(".."),
         }
     }
 }

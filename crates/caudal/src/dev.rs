@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use caudal_ledger::Ledger;
-use caudal_queue::Queue;
 use caudal_scaling::Policy;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::role::Stores;
 use client::Client;
 use process::Process;
 use screen::Screen;
@@ -45,39 +45,23 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4)]
     max_workers: u32,
     #[command(flatten)]
-    redis: caudal_redis::Options,
-    #[command(flatten)]
-    queue: caudal_queue::Options,
-    #[command(flatten)]
-    ledger: caudal_ledger::Options,
-}
-
-impl Options {
-    /// What the roles are told, by environment: a password must not stand in a list of processes.
-    fn environment(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("REDIS_URL", self.redis.redis_url.expose().to_owned()),
-            ("DATABASE_URL", self.ledger.database_url.expose().to_owned()),
-            ("CAUDAL_QUEUE", self.queue.queue.to_string()),
-        ]
-    }
+    stores: Stores,
 }
 
 /// Runs everything until `shutdown`, or with `--once` until the sample is recorded, and stops all it started.
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let screen = Screen::default();
-    let ledger = Ledger::new(&options.ledger)?;
-    let queue = Queue::new(&caudal_redis::Client::new(&options.redis)?, &options.queue);
+    let (queue, ledger) = options.stores.open()?;
     ledger.migrate().await.context("the ledger's tables cannot be made")?;
 
     let (listen, ops_listen) = (free_address(options.port).await?, free_address(0).await?);
     let arguments = ["api", "--listen", &listen, "--ops-listen", &ops_listen];
-    let mut api = Process::start("api".to_owned(), &arguments, &options.environment(), &screen)?;
+    let mut api = Process::start("api".to_owned(), &arguments, &options.stores.environment(), &screen)?;
     let client = Client::new(format!("http://{listen}"), format!("http://{ops_listen}"))?;
 
     let mut policy = Policy::new(options.max_workers, BACKLOG_PER_WORKER);
     (policy.down_window, policy.cooldown) = (COOLDOWN, COOLDOWN);
-    let workers = Workers::new(queue, policy, options.environment(), screen.clone());
+    let workers = Workers::new(queue, policy, options.stores.environment(), screen.clone());
 
     // Cancelled by the user, and by a part that fails: then there is nothing left to play for.
     let stop = shutdown.child_token();

@@ -12,8 +12,9 @@ fn a_password_is_never_shown() {
     for (url, shown) in [
         ("redis://:secr@et@host:1/0", "redis://***@host:1/0"),
         ("rediss://user:secret@host", "rediss://***@host"),
-        ("redis:/user:secret@host", "://***@host"),
+        ("redis:/user:secret@host", "***@host"),
         ("redis://:secret", "redis://.."),
+        ("secret", ".."),
         ("redis+unix:///socket?pass=secret&db=1", "redis+unix://.."),
         ("redis://user@host/0?password=secret", "redis://***@host/0"),
     ] {

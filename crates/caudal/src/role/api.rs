@@ -1,9 +1,9 @@
 //! `caudal api`: answers HTTP requests and queues what they bring.
 
 use caudal_api::Listeners;
-use caudal_ledger::Ledger;
-use caudal_queue::Queue;
 use tokio_util::sync::CancellationToken;
+
+use super::Stores;
 
 /// Settings of the API.
 #[derive(clap::Args, Clone, Debug)]
@@ -12,17 +12,12 @@ pub(crate) struct Options {
     #[command(flatten)]
     api: caudal_api::Options,
     #[command(flatten)]
-    redis: caudal_redis::Options,
-    #[command(flatten)]
-    queue: caudal_queue::Options,
-    #[command(flatten)]
-    ledger: caudal_ledger::Options,
+    stores: Stores,
 }
 
 /// Serves until `shutdown`.
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let queue = Queue::new(&caudal_redis::Client::new(&options.redis)?, &options.queue);
-    let ledger = Ledger::new(&options.ledger)?;
+    let (queue, ledger) = options.stores.open()?;
     let listeners = Listeners::bind(&options.api).await?;
     caudal_api::serve(listeners, &options.api, queue, ledger, shutdown).await?;
     Ok(())

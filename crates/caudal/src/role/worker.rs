@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use axum::Router;
-use caudal_ledger::Ledger;
-use caudal_queue::Queue;
 use caudal_telemetry::ops;
 use caudal_worker::{LedgerHandler, Worker};
 use tokio_util::sync::CancellationToken;
+
+use super::Stores;
 
 /// Settings of a worker.
 #[derive(clap::Args, Clone, Debug)]
@@ -18,17 +18,12 @@ pub(crate) struct Options {
     #[arg(long, env = "HOSTNAME", default_value = "local", value_name = "NAME")]
     pod: String,
     #[command(flatten)]
-    redis: caudal_redis::Options,
-    #[command(flatten)]
-    queue: caudal_queue::Options,
-    #[command(flatten)]
-    ledger: caudal_ledger::Options,
+    stores: Stores,
 }
 
 /// Works until `shutdown` and everything in flight is finished or given back.
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let queue = Queue::new(&caudal_redis::Client::new(&options.redis)?, &options.queue);
-    let ledger = Ledger::new(&options.ledger)?;
+    let (queue, ledger) = options.stores.open()?;
     let worker = Worker::new(&queue, &options.pod, LedgerHandler::new(ledger.clone()));
 
     let listener = options.ops.bind().await?;
