@@ -9,7 +9,7 @@ use caudal_testkit::{Postgres, Redis, wait};
 use caudal_worker::{Handler, LedgerHandler, Worker};
 use chrono::NaiveDate;
 use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// A lease in these tests: short, so that a death is noticed soon.
@@ -24,11 +24,11 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
 }
 
-/// A worker that ends when this is dropped.
+/// A worker at work.
 pub(crate) struct Running {
     pub(crate) probes: caudal_telemetry::ops::Probes,
     pub(crate) task: JoinHandle<()>,
-    shutdown: DropGuard,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl World {
@@ -57,11 +57,7 @@ impl World {
     pub(crate) fn worker_with(&self, handler: impl Handler) -> Running {
         let worker = Worker::new(&self.queue, "test", handler);
         let shutdown = CancellationToken::new();
-        Running {
-            probes: worker.probes(),
-            task: tokio::spawn(worker.run(shutdown.clone())),
-            shutdown: shutdown.drop_guard(),
-        }
+        Running { probes: worker.probes(), task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
     }
 
     /// Admits the invoices in chunks of this size.
@@ -97,7 +93,7 @@ impl World {
 impl Running {
     /// Ends the worker as a signal would, and waits for it.
     pub(crate) async fn end(self) {
-        drop(self.shutdown);
+        self.shutdown.cancel();
         self.task.await.unwrap();
     }
 
@@ -105,7 +101,6 @@ impl Running {
     pub(crate) async fn crash(self) {
         self.task.abort();
         drop(self.task.await);
-        drop(self.shutdown.disarm());
     }
 }
 
