@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use caudal_testkit::Redis;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
+use kube::api::PostParams;
 use serde_json::json;
 
 use crate::world::{Controller, World, drain, enqueue, queue, quick};
@@ -75,6 +76,19 @@ async fn a_leader_that_dies_is_followed_within_seconds() {
     println!("from the leader's death to the next decision: {:?}", died.elapsed());
     assert!(died.elapsed() < Duration::from_secs(6), "took over after {:?}", died.elapsed());
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_stands_is_not_taken_from_its_holder() {
+    let world = World::new().await;
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), &world.namespace);
+    let held = json!({ "metadata": { "name": "caudal" }, "spec": { "holderIdentity": "frozen" } });
+    let begun = Instant::now();
+    leases.create(&PostParams::default(), &serde_json::from_value(held).unwrap()).await.unwrap();
+    let controller = world.controller("caudal");
+    until_another_holds(&world, "caudal", Some("frozen")).await;
+    assert!(begun.elapsed() >= Duration::from_secs(3), "taken after {:?}", begun.elapsed());
+    controller.stop().await;
 }
 
 #[tokio::test]
