@@ -1,6 +1,5 @@
 //! A role of Caudal running as a process of its own.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -32,8 +31,7 @@ impl Process {
         environment: &[(&'static str, String)],
         screen: &Screen,
     ) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("the path of this executable is not known")?;
-        let mut child = bound_to_this(&program)
+        let mut child = this_program()?
             .args(arguments)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
@@ -72,14 +70,15 @@ impl Process {
     }
 }
 
-/// The program, told by Linux to finish should this process be killed.
-fn bound_to_this(program: &Path) -> Command {
+/// The program that runs here. Linux knows it also when it has been built anew meanwhile, and tells it to finish should this process
+/// be killed.
+fn this_program() -> anyhow::Result<Command> {
     if !cfg!(target_os = "linux") {
-        return Command::new(program);
+        return Ok(Command::new(std::env::current_exe().context("the path of this executable is not known")?));
     }
-    let mut bound = Command::new("setpriv");
-    bound.args(["--pdeathsig", "TERM", "--"]).arg(program);
-    bound
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(format!("/proc/{}/exe", std::process::id()));
+    Ok(command)
 }
 
 async fn pass_on(stderr: ChildStderr, name: String, screen: Screen) {
