@@ -6,7 +6,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub struct Options {
-    /// Redis: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS
+    /// Redis: `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS
     #[arg(
         long,
         env = "REDIS_URL",

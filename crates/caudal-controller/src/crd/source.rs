@@ -35,7 +35,7 @@ pub struct Source {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedisServer {
-    /// redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TLS. Without a password: that goes into a Secret.
+    /// `redis://[USER@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS. Without a password: that goes into a Secret.
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
         validation = Rule::new("self.matches('^rediss?://([^:@/?#]+@)?[^@/?#]+(/[0-9]+)?$')").message(
