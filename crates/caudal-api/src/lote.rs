@@ -5,9 +5,6 @@ use uuid::Uuid;
 
 use crate::wire::{Estado, Lote, Rechazada};
 
-/// The most rejected invoices that are listed.
-const MAX_LISTED: usize = 1_000;
-
 /// A batch's status in the words of the wire.
 pub(crate) fn describe(id: Uuid, status: Status) -> Lote {
     Lote {
@@ -16,7 +13,7 @@ pub(crate) fn describe(id: Uuid, status: Status) -> Lote {
         recibidas: status.received,
         registradas: status.recorded,
         sin_cambios: status.unchanged,
-        rechazadas: status.rejections.into_iter().take(MAX_LISTED).map(rechazada).collect(),
+        rechazadas: status.rejections.into_iter().map(rechazada).collect(),
         recibido_en: status.received_at,
         terminado_en: status.finished_at,
     }

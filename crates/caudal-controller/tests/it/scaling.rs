@@ -12,9 +12,7 @@ async fn a_backlog_takes_the_replicas_up_in_one_write_and_back_to_zero() {
     let world = World::new().await;
     let redis = Redis::start().await.unwrap();
     let queue = queue(&redis);
-    world.deployment("worker", 0).await;
-    world.scaler("x", quick(&redis.url())).await;
-    let controller = world.controller("caudal");
+    let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Active", "False").await;
 
     let before = world.deployments().get("worker").await.unwrap().metadata.generation.unwrap();
@@ -43,9 +41,7 @@ async fn work_in_an_idle_queue_is_acted_on_at_once() {
     let world = World::new().await;
     let redis = Redis::start().await.unwrap();
     let queue = queue(&redis);
-    world.deployment("worker", 0).await;
-    world.scaler("x", quick(&redis.url())).await;
-    let controller = world.controller("caudal");
+    let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Active", "False").await;
 
     let mut reactions = Vec::new();
@@ -69,9 +65,7 @@ async fn a_redis_that_is_away_changes_nothing_until_the_fallback() {
     let world = World::new().await;
     let mut redis = Redis::start().await.unwrap();
     enqueue(&queue(&redis), 20).await;
-    world.deployment("worker", 0).await;
-    world.scaler("x", quick(&redis.url())).await;
-    let controller = world.controller("caudal");
+    let controller = world.scaled_by(&redis).await;
     world.until_replicas("worker", 4).await;
 
     redis.stop().await.unwrap();

@@ -92,6 +92,13 @@ impl World {
         self.scalers().patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
+    /// A Deployment `worker` without replicas, a scaler `x` of it that follows this Redis, and a controller at work.
+    pub(crate) async fn scaled_by(&self, redis: &Redis) -> Controller {
+        self.deployment("worker", 0).await;
+        self.scaler("x", quick(&redis.url())).await;
+        self.controller("caudal")
+    }
+
     /// A controller of this release for this namespace.
     pub(crate) fn controller(&self, release: &str) -> Controller {
         let options = Options {

@@ -58,9 +58,7 @@ async fn the_first_write_succeeds_on_a_deployment_made_by_server_side_apply() {
 async fn kubectl_scale_pins_until_the_pin_is_removed() {
     let world = World::new().await;
     let redis = Redis::start().await.unwrap();
-    world.deployment("worker", 0).await;
-    world.scaler("x", quick(&redis.url())).await;
-    let controller = world.controller("caudal");
+    let controller = world.scaled_by(&redis).await;
 
     world.kubectl(&["scale", "qs/x", "--replicas=3"]).await;
     world.until_replicas("worker", 3).await;
@@ -82,9 +80,7 @@ async fn kubectl_scale_pins_until_the_pin_is_removed() {
 async fn a_hand_on_the_target_is_overruled_and_told_how_to_pin() {
     let world = World::new().await;
     let redis = Redis::start().await.unwrap();
-    world.deployment("worker", 0).await;
-    world.scaler("x", quick(&redis.url())).await;
-    let controller = world.controller("caudal");
+    let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Ready", "True").await;
 
     world.kubectl(&["scale", "deployment/worker", "--replicas=7"]).await;
