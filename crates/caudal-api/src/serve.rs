@@ -8,6 +8,7 @@ use axum::ServiceExt;
 use axum::extract::Request;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
+use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::{self, Probes};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +98,7 @@ pub async fn serve(
         done.cancel();
         served
     };
-    let operators = ops::serve(listeners.ops, router::ops(ledger), probes.clone(), done.clone());
+    let operators = ops::serve(listeners.ops, router::ops(ledger), probes.clone(), Registry::new("api"), done.clone());
     let fitness = done.run_until_cancelled(become_ready(&queue, &probes));
     let (clients, operators, _) = tokio::join!(clients, operators, fitness);
     clients.and(operators).map_err(Error::Accept)

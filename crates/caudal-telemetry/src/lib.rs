@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod metrics;
 pub mod ops;
 mod options;
 mod setup;

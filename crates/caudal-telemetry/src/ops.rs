@@ -1,4 +1,4 @@
-//! The ops port: whether this process lives and is ready, told in words.
+//! The ops port: whether this process lives and is ready, told in words, and what it counts.
 
 use std::borrow::Cow;
 use std::future::IntoFuture;
@@ -10,15 +10,19 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{self, Registry};
 
 /// Where the ops port is.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 pub struct Options {
-    /// Address for probes and operators
+    /// Address for probes, metrics and operators
     #[arg(long, env = "CAUDAL_OPS_LISTEN", default_value = "0.0.0.0:9090", value_name = "ADDRESS:PORT")]
     pub ops_listen: SocketAddr,
 }
@@ -116,7 +120,7 @@ impl Default for Probes {
     }
 }
 
-/// Serves `/healthz`, `/readyz` and the role's own routes until `shutdown`.
+/// Serves `/healthz`, `/readyz`, `/metrics` and the role's own routes until `shutdown`.
 ///
 /// # Errors
 /// What the listener answers when it can accept no more.
@@ -124,16 +128,25 @@ pub async fn serve(
     listener: TcpListener,
     routes: Router,
     probes: Probes,
+    registry: Registry,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let metrics = Router::new()
+        .route("/metrics", get(|State(registry): State<Arc<Registry>>| async move { read(&registry).await }))
+        .with_state(Arc::new(registry));
     let router = Router::new()
         .route("/healthz", get(|State(probes): State<Probes>| async move { probes.health() }))
         .route("/readyz", get(|State(probes): State<Probes>| async move { probes.readiness() }))
         .with_state(probes)
+        .merge(metrics)
         .merge(routes);
     // A probe's or scraper's idle connection must not hold up the end: nothing here needs to be finished.
     tokio::select! {
         served = axum::serve(listener, router).into_future() => served,
         () = shutdown.cancelled() => Ok(()),
     }
+}
+
+async fn read(registry: &Registry) -> impl IntoResponse + use<> {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], registry.render().await)
 }

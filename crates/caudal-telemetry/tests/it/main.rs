@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::{self, Probes};
 use caudal_testkit::wait;
 use reqwest::StatusCode;
@@ -25,7 +26,7 @@ impl Port {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let routes = Router::new().route("/own", get(|| async { "own" }));
-        tokio::spawn(ops::serve(listener, routes, probes, shutdown.clone()));
+        tokio::spawn(ops::serve(listener, routes, probes, Registry::new("api"), shutdown.clone()));
         Self { url, shutdown }
     }
 
@@ -72,4 +73,14 @@ async fn a_loop_that_stands_still_is_not_alive_until_it_turns_again() {
 async fn a_process_without_a_loop_is_alive_while_it_answers() {
     let port = Port::open(Probes::new()).await;
     assert_eq!(port.ask("/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_metrics_are_told_in_openmetrics() {
+    let port = Port::open(Probes::new()).await;
+    let answer = reqwest::get(format!("{}/metrics", port.url)).await.unwrap();
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("caudal_build_info{") && text.ends_with("# EOF\n"), "{text}");
 }

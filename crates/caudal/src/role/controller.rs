@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::{self, Probes};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let listener = options.ops.bind().await?;
     // The probes answer until the leadership is given back.
     let done = CancellationToken::new();
-    let operators = ops::serve(listener, Router::new(), probes.clone(), done.clone());
+    let operators = ops::serve(listener, Router::new(), probes.clone(), Registry::new("controller"), done.clone());
     let control = async {
         let controlled = caudal_controller::run(&options.controller, &probes, shutdown).await;
         done.cancel();

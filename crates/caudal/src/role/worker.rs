@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use axum::Router;
+use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops;
 use caudal_worker::{LedgerHandler, Worker};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let listener = options.ops.bind().await?;
     // The probes answer until the last chunk is done.
     let done = CancellationToken::new();
-    let operators = ops::serve(listener, Router::new(), worker.probes(), done.clone());
+    let operators = ops::serve(listener, Router::new(), worker.probes(), Registry::new("worker"), done.clone());
     let work = async {
         worker.run(shutdown).await;
         ledger.close().await;
