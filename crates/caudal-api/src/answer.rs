@@ -9,6 +9,7 @@ use caudal_queue::Admission;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::metrics::Tally;
 use crate::wire::{self, Accepted, Cliente, Complaints, Detail, Lote};
 
 /// When to come again after a 429: the queue drains thousands in this time.
@@ -61,6 +62,25 @@ impl Answer {
         }
     }
 
+    /// What it counts for.
+    fn tally(&self) -> Option<Tally> {
+        match self {
+            Self::Accepted { count, .. } => Some(Tally::Admitted(*count)),
+            Self::Duplicate { .. } => Some(Tally::Refused("duplicate")),
+            Self::Full => Some(Tally::Refused("full")),
+            Self::Invalid(_) => Some(Tally::Refused("invalid")),
+            Self::NotText => Some(Tally::Refused("not_text")),
+            Self::TooLarge => Some(Tally::Refused("too_large")),
+            Self::TooMany => Some(Tally::Refused("too_many")),
+            Self::Unavailable => Some(Tally::Refused("unavailable")),
+            Self::Internal => Some(Tally::Refused("internal")),
+            Self::NotFound(_) => Some(Tally::Refused("not_found")),
+            Self::BadQuery(_) => Some(Tally::Refused("bad_query")),
+            Self::MethodNotAllowed => Some(Tally::Refused("method_not_allowed")),
+            Self::Redirect(_) | Self::Lote(_) | Self::Cliente(_) => None,
+        }
+    }
+
     /// The answer to an admitted batch of so many invoices.
     pub(crate) fn admitted(admission: &Admission, count: u64) -> Self {
         match *admission {
@@ -73,7 +93,8 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        match self {
+        let tally = self.tally();
+        let mut response = match self {
             Self::Accepted { id, count } => with(LOCATION, place(id), json(StatusCode::ACCEPTED, &Accepted::of(count))),
             Self::Duplicate { id } => with(LOCATION, place(id), detail(StatusCode::CONFLICT, wire::DUPLICATE)),
             Self::Full => with(RETRY_AFTER, FULL_SECONDS.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL)),
@@ -95,7 +116,11 @@ impl IntoResponse for Answer {
             Self::Redirect(location) => with(LOCATION, location, StatusCode::TEMPORARY_REDIRECT.into_response()),
             Self::Lote(lote) => json(StatusCode::OK, &lote),
             Self::Cliente(cliente) => json(StatusCode::OK, &cliente),
+        };
+        if let Some(tally) = tally {
+            response.extensions_mut().insert(tally);
         }
+        response
     }
 }
 

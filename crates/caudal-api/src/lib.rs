@@ -6,6 +6,7 @@ mod clients;
 mod invoices;
 mod key;
 mod lote;
+mod metrics;
 mod options;
 mod path;
 mod router;
@@ -13,5 +14,6 @@ mod serve;
 mod span;
 mod wire;
 
+pub use metrics::registry;
 pub use options::Options;
 pub use serve::{Error, Listeners, serve};

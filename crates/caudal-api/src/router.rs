@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use caudal_ledger::Ledger;
@@ -11,6 +11,7 @@ use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
+use crate::metrics::{Metrics, count};
 use crate::{batches, clients, invoices, path, span, wire};
 
 /// What the clients' routes work with.
@@ -24,25 +25,26 @@ pub(crate) struct Service {
 pub(crate) type Public = MapRequest<Router, fn(Request) -> Request>;
 
 /// The routes for clients.
-pub(crate) fn public(service: Service) -> Public {
+pub(crate) fn public(service: Service, metrics: Metrics) -> Public {
     let routes = Router::new()
         .route("/facturas/", post(invoices::post).layer(DefaultBodyLimit::max(invoices::MAX_BODY)))
         .route("/facturas", any(path::redirect))
         .route("/lotes/{id}", get(batches::get));
-    MapRequest::new(around(routes).with_state(service), path::plain)
+    MapRequest::new(around(routes, metrics).with_state(service), path::plain)
 }
 
 /// The routes for operators, beside the probes.
-pub(crate) fn ops(ledger: Ledger) -> Router {
-    around(Router::new().route("/clientes/{rut}", get(clients::get))).with_state(ledger)
+pub(crate) fn ops(ledger: Ledger, metrics: Metrics) -> Router {
+    around(Router::new().route("/clientes/{rut}", get(clients::get)), metrics).with_state(ledger)
 }
 
-fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Metrics) -> Router<S> {
     routes
         .route_layer(from_fn(span::around))
         .method_not_allowed_fallback(|| async { Answer::MethodNotAllowed })
         .fallback(|| async { Answer::NotFound(wire::NOT_FOUND) })
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(metrics, count))
 }
 
 /// The panic itself is logged by the hook, where its place is known.

@@ -8,12 +8,12 @@ use axum::ServiceExt;
 use axum::extract::Request;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
-use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::{self, Probes};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Options;
+use crate::metrics::{self, Metrics};
 use crate::router::{self, Public, Service};
 
 /// How long requests under way may take to end after a shutdown.
@@ -89,16 +89,19 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let probes = Probes::new();
+    let metrics = Metrics::default();
+    let registry = metrics::registry_with(&metrics, &queue, &ledger);
     let service = Service { queue: queue.clone(), max_backlog: options.max_backlog };
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
     // The probes answer until the last request is done.
     let done = CancellationToken::new();
     let clients = async {
-        let served = serve_clients(listeners.public, router::public(service), &shutdown).await;
+        let served = serve_clients(listeners.public, router::public(service, metrics.clone()), &shutdown).await;
         done.cancel();
         served
     };
-    let operators = ops::serve(listeners.ops, router::ops(ledger), probes.clone(), Registry::new("api"), done.clone());
+    let operators =
+        ops::serve(listeners.ops, router::ops(ledger, metrics.clone()), probes.clone(), registry, done.clone());
     let fitness = done.run_until_cancelled(become_ready(&queue, &probes));
     let (clients, operators, _) = tokio::join!(clients, operators, fitness);
     clients.and(operators).map_err(Error::Accept)

@@ -3,6 +3,7 @@
 mod client;
 mod error;
 mod ledger;
+mod metrics;
 mod options;
 mod record;
 mod schema;

@@ -8,6 +8,7 @@ mod hand;
 mod keys;
 mod lease;
 mod look;
+mod metrics;
 mod options;
 mod queue;
 mod ready;

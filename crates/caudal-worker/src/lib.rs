@@ -3,6 +3,7 @@
 mod handler;
 mod hands;
 mod ledger;
+mod metrics;
 mod pace;
 mod process;
 mod settle;
@@ -10,4 +11,5 @@ mod worker;
 
 pub use handler::{Answer, Delivery, Handler, Unavailable, Verdict};
 pub use ledger::LedgerHandler;
+pub use metrics::Metrics;
 pub use worker::Worker;

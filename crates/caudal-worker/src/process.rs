@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use caudal_queue::{Queue, Settled, Settlement};
 use caudal_telemetry::ops::Probes;
+use chrono::Utc;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use tracing::{Instrument, error, warn};
 
 use crate::handler::{Answer, Handler, Unavailable};
 use crate::hands::Held;
+use crate::metrics::Metrics;
 use crate::pace::Backoff;
 use crate::settle::{Decision, decide};
 
@@ -27,6 +29,7 @@ pub(crate) struct Processor<H> {
     pub(crate) queue: Queue,
     pub(crate) handler: H,
     pub(crate) probes: Probes,
+    pub(crate) metrics: Metrics,
     /// The time to finish is over: what is unfinished goes back.
     pub(crate) hurry: CancellationToken,
 }
@@ -37,7 +40,9 @@ impl<H: Handler> Processor<H> {
         let mut set = set;
         match self.handle(&mut set).await {
             Ok(answers) => {
+                let now = Utc::now();
                 let ends = set.iter().zip(answers).map(|(held, answer)| {
+                    self.metrics.committed(held.lease.received_at, &answer, now);
                     let span = held.span.clone();
                     self.end(held, answer).instrument(span)
                 });
@@ -81,12 +86,14 @@ impl<H: Handler> Processor<H> {
 
     async fn attempt(&self, set: &[Arc<Held>]) -> Result<Vec<Answer>, Unavailable> {
         let deliveries: Vec<_> = set.iter().map(|held| held.delivery()).collect();
+        let since = Instant::now();
         let handled = self.hurry.run_until_cancelled(timeout(DEADLINE, self.handler.handle(&deliveries))).await;
         let answers = match handled {
             Some(Ok(answers)) => answers?,
             Some(Err(_)) => return Err(Unavailable::new("the handler gave no answer in time")),
             None => return Err(Unavailable::new("the worker ends")),
         };
+        self.metrics.handled(since);
         if answers.len() != set.len() {
             let mistake = format!("the handler answered for {} chunks of {}", answers.len(), set.len());
             return Err(Unavailable::new(mistake));
@@ -112,7 +119,7 @@ impl<H: Handler> Processor<H> {
         }
         while !held.is_lost() && since.elapsed() < self.queue.lease_time() {
             match self.queue.settle(&held.lease, settlement).await {
-                Ok(Settled::Done) => return,
+                Ok(Settled::Done) => return self.metrics.settled(settlement),
                 Ok(Settled::Lost) => break,
                 Err(caudal_queue::Error::Unavailable(_)) => {}
                 Err(error) => {

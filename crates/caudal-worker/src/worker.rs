@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::handler::{Handler, Unavailable};
 use crate::hands::{Hands, Held, heartbeat};
+use crate::metrics::Metrics;
 use crate::pace::{Appetite, Backoff, sets};
 use crate::process::Processor;
 
@@ -53,7 +54,7 @@ impl<H: Handler> Worker<H> {
         let hurry = CancellationToken::new();
         Self {
             consumer: queue.consumer(&format!("{pod}/{}", Uuid::new_v4().simple())),
-            processor: Processor { queue: queue.clone(), handler, probes, hurry },
+            processor: Processor { queue: queue.clone(), handler, probes, metrics: Metrics::default(), hurry },
             hands: Hands::default(),
             appetite: Appetite::default(),
             looked: None,
@@ -67,6 +68,11 @@ impl<H: Handler> Worker<H> {
     /// away; ready while it reaches both the queue and what its handler works with.
     pub fn probes(&self) -> Probes {
         self.processor.probes.clone()
+    }
+
+    /// What it counts; to be registered before it runs.
+    pub fn metrics(&self) -> Metrics {
+        self.processor.metrics.clone()
     }
 
     /// Works until `shutdown`; then finishes what is in flight, for at most 20 s, and gives the rest back. Outages of Redis
@@ -161,6 +167,7 @@ impl<H: Handler> Worker<H> {
         for entry in &reclaimed.vanished {
             error!(chunk.id = %entry, "a chunk in flight was deleted from the queue: its invoices are lost");
         }
+        self.processor.metrics.reclaimed(reclaimed.leases.len());
         // More may be waiting where some were found: the next turn asks again.
         self.reclaimed = reclaimed.leases.is_empty().then(Instant::now);
         Ok(reclaimed.leases)

@@ -2,9 +2,11 @@
 
 use anyhow::Context;
 use axum::Router;
+use caudal_ledger::Ledger;
+use caudal_queue::Queue;
 use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops;
-use caudal_worker::{LedgerHandler, Worker};
+use caudal_worker::{LedgerHandler, Metrics, Worker};
 use tokio_util::sync::CancellationToken;
 
 use super::Stores;
@@ -26,11 +28,12 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (queue, ledger) = options.stores.open()?;
     let worker = Worker::new(&queue, &options.pod, LedgerHandler::new(ledger.clone()));
+    let registry = registry(&worker.metrics(), &queue, &ledger);
 
     let listener = options.ops.bind().await?;
     // The probes answer until the last chunk is done.
     let done = CancellationToken::new();
-    let operators = ops::serve(listener, Router::new(), worker.probes(), Registry::new("worker"), done.clone());
+    let operators = ops::serve(listener, Router::new(), worker.probes(), registry, done.clone());
     let work = async {
         worker.run(shutdown).await;
         ledger.close().await;
@@ -38,4 +41,13 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     };
     let ((), served) = tokio::join!(work, operators);
     served.context("the probes can no longer be answered")
+}
+
+/// All metrics of a worker of this queue on this ledger.
+pub(crate) fn registry(metrics: &Metrics, queue: &Queue, ledger: &Ledger) -> Registry {
+    let mut registry = Registry::new("worker");
+    metrics.register(&mut registry);
+    queue.register(&mut registry);
+    ledger.register(&mut registry);
+    registry
 }

@@ -5,6 +5,7 @@ mod admission;
 mod client;
 mod dev;
 mod faults;
+mod metrics;
 mod stack;
 mod tidy;
 mod trace;

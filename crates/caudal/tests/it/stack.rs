@@ -53,10 +53,15 @@ impl Stack {
     }
 
     pub(crate) async fn worker(&self) -> Process {
+        self.worker_with_ops().await.0
+    }
+
+    /// A worker, and where its ops port is.
+    pub(crate) async fn worker_with_ops(&self) -> (Process, String) {
         let ops_listen = free_address();
         let process = Process::start(&self.command(&["worker", "--ops-listen", &ops_listen]), Output::Inherit).unwrap();
         process.ready(START, async || ready(&ops_listen).await).await.unwrap();
-        process
+        (process, format!("http://{ops_listen}"))
     }
 
     /// Asks the database and returns the answer's only value as text.
