@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{dev, role};
+use crate::{dev, role, send};
 
 /// Takes invoices in over HTTP, queues them in Redis, records each once in PostgreSQL, and scales its workers.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Migrate(caudal_ledger::Options),
     /// Print the QueueScaler's definition, for `kubectl apply --server-side -f -`
     Crd,
+    /// Hand the invoices of a file to an API; repeating it is harmless
+    Send(send::Options),
     /// Run everything on this machine, with a sample
     Dev(dev::Options),
 }
@@ -44,6 +46,7 @@ impl Command {
             Self::Controller(_) => "controller",
             Self::Migrate(_) => "migrate",
             Self::Crd => "crd",
+            Self::Send(_) => "send",
             Self::Dev(_) => "dev",
         }
     }
@@ -55,6 +58,7 @@ impl Command {
             Self::Controller(options) => role::controller::run(options, shutdown).await,
             Self::Migrate(options) => role::migrate::run(&options, shutdown).await,
             Self::Crd => role::crd::run(),
+            Self::Send(options) => send::run(options, shutdown).await,
             Self::Dev(options) => dev::run(options, shutdown).await,
         }
     }

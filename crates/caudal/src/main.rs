@@ -3,6 +3,8 @@
 mod cli;
 mod dev;
 mod role;
+mod send;
+mod terminal;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ mod client;
 mod dev;
 mod faults;
 mod metrics;
+mod send;
 mod stack;
 mod tidy;
 mod trace;

@@ -21,6 +21,7 @@ pub(crate) struct Stack {
 /// One running API.
 pub(crate) struct Api {
     pub(crate) client: Client,
+    pub(crate) url: String,
     pub(crate) ops_url: String,
     _process: Process,
 }
@@ -47,9 +48,10 @@ impl Stack {
         let (listen, ops_listen) = (free_address(), free_address());
         let command = self.command(&["api", "--listen", &listen, "--ops-listen", &ops_listen]);
         let process = Process::start(&command, Output::Inherit).unwrap();
-        let client = Client::new(format!("http://{listen}"));
+        let url = format!("http://{listen}");
+        let client = Client::new(url.clone());
         process.ready(START, async || ready(&ops_listen).await).await.unwrap();
-        Api { client, ops_url: format!("http://{ops_listen}"), _process: process }
+        Api { client, url, ops_url: format!("http://{ops_listen}"), _process: process }
     }
 
     pub(crate) async fn worker(&self) -> Process {

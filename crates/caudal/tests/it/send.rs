@@ -1,0 +1,227 @@
+//! `caudal send`: a file goes in once, however often and against whatever odds it is sent.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use caudal_testkit::{Output, Process, wait};
+use serde_json::Value;
+
+use crate::stack::{Api, Stack};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// What one run told.
+struct Told {
+    success: bool,
+    stdout: String,
+    stderr: String,
+}
+
+impl Told {
+    /// The summary, with `--json` the last line.
+    fn summary(&self) -> Value {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str::<Value>(last).unwrap_or_else(|_| panic!("{}{}", self.stdout, self.stderr))["summary"]
+            .take()
+    }
+}
+
+fn command(stack: &Stack, url: &str, file: &str, more: &[&str]) -> Command {
+    let mut command = stack.command(&["send", file, "--url", url]);
+    command.args(more);
+    command
+}
+
+async fn send(stack: &Stack, api: &Api, file: &str, more: &[&str]) -> Told {
+    told(command(stack, &api.url, file, more)).await
+}
+
+async fn told(mut command: Command) -> Told {
+    command.stdin(Stdio::null());
+    let ran = tokio::time::timeout(SOON, tokio::process::Command::from(command).output());
+    let output = ran.await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Told { success: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A file of the test's own, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("caudal-send-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// CSV of this many invoices of one peso and fifty cents.
+fn csv(count: u32) -> String {
+    let mut text = "numero_factura,rut_cliente,monto,fecha_emision\n".to_owned();
+    (1..=count).for_each(|number| writeln!(text, "F-{number},11111111-1,1.50,2025-08-24").unwrap());
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_recorded_once_however_often_it_is_sent() {
+    let stack = Stack::start().await;
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
+    let file = Scratch::new("often.csv", &csv(1_234));
+
+    let first = send(&stack, &api, file.path(), &["--batch", "100", "--wait"]).await;
+    assert!(first.success, "{}", first.stderr);
+    assert!(
+        first.stdout.contains("1,234 invoices accepted, 0 refused\n1,234 recorded, 0 unchanged, 0 rejected"),
+        "{}",
+        first.stdout
+    );
+    let again = send(&stack, &api, file.path(), &["--batch", "100", "--json", "--wait"]).await;
+    assert!(again.success, "{}", again.stderr);
+    let summary = again.summary();
+    assert_eq!((&summary["accepted"], &summary["accepted_earlier"]), (&1_234.into(), &1_234.into()), "{summary}");
+    assert_eq!(summary["recorded"], 1_234, "{summary}");
+    assert_eq!(stack.totals().await.unwrap(), "1234 1851.00 1851.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_invoices_are_told_by_their_line_and_the_rest_is_sent() {
+    let stack = Stack::start().await;
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
+    let text =
+        csv(4).replace("F-2,11111111-1,1.50", "F-2,11111111-1,mucho").replace("F-4,11111111-1,1.50", "F-4,11111111-1");
+    let file = Scratch::new("wrong.csv", &text);
+
+    let sent = send(&stack, &api, file.path(), &["--wait"]).await;
+    assert!(!sent.success);
+    let name = file.path();
+    let told: Vec<_> = sent.stderr.lines().collect();
+    assert_eq!(
+        told,
+        [
+            &format!(
+                "{name} line 3: monto: Input should be a valid number, unable to parse string as a number, given \"mucho\""
+            ),
+            &format!("{name} line 5: it has 3 fields, the header row 4"),
+            "caudal: 2 invoices were refused: mend and send the file again",
+        ]
+    );
+    assert_eq!(sent.stdout, format!("{name}: 2 invoices accepted, 2 refused\n2 recorded, 0 unchanged, 0 rejected\n"));
+
+    let again = send(&stack, &api, file.path(), &["--json"]).await;
+    let refused: Value = serde_json::from_str(again.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&refused["refused"]["line"], &refused["refused"]["reasons"][0]["field"]), (&3.into(), &"monto".into()));
+    assert_eq!(again.summary()["accepted_earlier"], 2);
+    assert_eq!(stack.totals().await.unwrap(), "2 3.00 3.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_invoice_is_told_by_its_place_in_the_list() {
+    let stack = Stack::start().await;
+    stack.ask("ALTER TABLE invoices ADD CHECK (number <> 'F-3')").await.unwrap();
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
+    let invoice = |number| {
+        format!(
+            r#"{{"numero_factura": "F-{number}", "rut_cliente": "11111111-1", "monto": 1.5, "fecha_emision": "2025-08-24"}}"#
+        )
+    };
+    let file = Scratch::new("rejected.json", &format!("[{}]", (1..=4).map(invoice).collect::<Vec<_>>().join(",\n")));
+
+    let sent = send(&stack, &api, file.path(), &["--wait", "--json", "--batch", "2"]).await;
+    assert!(!sent.success);
+    let rejected: Value = serde_json::from_str(sent.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(rejected["rejected"]["element"], 3, "{}", sent.stdout);
+    assert_eq!((&sent.summary()["recorded"], &sent.summary()["rejected"]), (&3.into(), &1.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_versions_in_a_file_the_later_line_stands() {
+    let stack = Stack::start().await;
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
+    let mut text = csv(0);
+    (1..=200).for_each(|amount| writeln!(text, "F-{},11111111-1,{amount},2025-08-24", amount % 3).unwrap());
+    let file = Scratch::new("versions.csv", &text);
+
+    let sent = send(&stack, &api, file.path(), &["--batch", "1", "--concurrency", "16", "--wait"]).await;
+    assert!(sent.success, "{}", sent.stderr);
+    // 198, 199 and 200 are the last three.
+    assert_eq!(stack.totals().await.unwrap(), "3 597.00 597.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_and_an_outage_are_waited_out() {
+    let mut stack = Stack::start().await;
+    stack.environment.push(("CAUDAL_MAX_BACKLOG".to_owned(), "50".to_owned()));
+    let api = stack.api().await;
+    let file = Scratch::new("full.csv", &csv(100));
+    let process =
+        Process::start(&command(&stack, &api.url, file.path(), &["--batch", "25", "--wait"]), Output::Inherit).unwrap();
+    wait::until("the queue is full", SOON, async || backlog(&stack).await.filter(|waiting| waiting == "50").ok_or(()))
+        .await
+        .unwrap();
+    stack.redis.stop().await.unwrap();
+    stack.redis.restart().await.unwrap();
+    assert!(process.exited().is_none(), "it waits");
+
+    let _worker = stack.worker().await;
+    let ended = tokio::time::timeout(SOON, process.wait()).await.unwrap().unwrap();
+    assert!(ended.success());
+    assert_eq!(stack.totals().await.unwrap(), "100 150.00 150.00");
+}
+
+async fn backlog(stack: &Stack) -> Option<String> {
+    let port = stack.redis.port().to_string();
+    let asked =
+        tokio::process::Command::new("redis-cli").args(["-p", &port, "get", "caudal:{facturas}:backlog"]).output();
+    Some(String::from_utf8(asked.await.ok()?.stdout).ok()?.trim().to_owned())
+}
+
+#[tokio::test]
+async fn patience_ends_with_one_line_that_says_why_and_how_to_go_on() {
+    let file = Scratch::new("patience.csv", &csv(1));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
+    command.args(["send", file.path(), "--url", "http://127.0.0.1:9", "--patience", "0"]);
+    let sent = told(command).await;
+    assert!(!sent.success);
+    let expected = "caudal: not everything was sent; mend the cause and run the same command again to go on: what was accepted is not taken \
+        twice: nothing went forward for 0 s (--patience): it cannot be reached: Connection refused (os error 111)\n";
+    assert_eq!(sent.stderr, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
+    let mut stack = Stack::start().await;
+    stack.environment.push(("CAUDAL_MAX_BACKLOG".to_owned(), "50".to_owned()));
+    let api = stack.api().await;
+    let file = Scratch::new("interrupted.csv", &csv(100));
+    let log = Scratch::new("interrupted.log", "");
+    let process =
+        Process::start(&command(&stack, &api.url, file.path(), &["--batch", "25"]), Output::File(log.0.clone()))
+            .unwrap();
+    wait::until("the queue is full", SOON, async || backlog(&stack).await.filter(|waiting| waiting == "50").ok_or(()))
+        .await
+        .unwrap();
+    let ended = process.stop(caudal_testkit::Signal::INT, SOON).await.unwrap();
+    assert!(!ended.success());
+    let told = process.log();
+    assert!(
+        told.ends_with("caudal: stopped; run the same command again to go on: what was accepted is not taken twice\n"),
+        "{told}"
+    );
+
+    let _worker = stack.worker().await;
+    let sent = send(&stack, &api, file.path(), &["--batch", "25", "--json", "--wait"]).await;
+    assert_eq!(sent.summary()["accepted_earlier"], 50, "{}", sent.stdout);
+    assert_eq!(stack.totals().await.unwrap(), "100 150.00 150.00");
+}
