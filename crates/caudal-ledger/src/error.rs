@@ -2,6 +2,8 @@
 
 use sqlx::error::DatabaseError;
 
+use crate::condition::condition;
+
 /// Why the ledger did not do it. No text of an error holds an invoice's contents or a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -17,12 +19,12 @@ pub enum Error {
         source: Option<sqlx::Error>,
     },
     /// PostgreSQL's verdict on the data: nothing of the set was recorded, and never will be as it is.
-    #[error("PostgreSQL refuses the data: {reason}")]
+    #[error("PostgreSQL refuses the data: {detail}")]
     Rejected {
-        /// PostgreSQL's code, of class 22, 23 or 54.
-        sqlstate: String,
-        /// The verdict in words, with the name of the constraint where there is one.
-        reason: String,
+        /// PostgreSQL's name for it, as `check_violation`.
+        code: &'static str,
+        /// The verdict in words, with its SQLSTATE, of class 22, 23 or 54, and the constraint where there is one.
+        detail: String,
     },
     /// The ledger's tables have moved on: a newer program has to be run.
     #[error("the ledger allows programs of generation {oldest} and later, this one is {program}: upgrade it")]
@@ -50,10 +52,13 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let reason = match &error {
-            sqlx::Error::Database(verdict) => match judge(&verdict.code().unwrap_or_default()) {
-                Verdict::Data(words) => return rejected(words, verdict.as_ref()),
-                Verdict::Later(words) => words,
-            },
+            sqlx::Error::Database(verdict) => {
+                let sqlstate = verdict.code().unwrap_or_default();
+                match condition(&sqlstate) {
+                    Some((code, words)) => return rejected(code, words, verdict.as_ref()),
+                    None => obstacle(&sqlstate),
+                }
+            }
             sqlx::Error::PoolTimedOut => "no connection in time",
             sqlx::Error::Tls(_) => "TLS failed",
             sqlx::Error::Io(_) => "the connection failed",
@@ -63,46 +68,30 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What an SQLSTATE means for the one who asked.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    /// The data is at fault.
-    Data(&'static str),
-    /// The data is not at fault.
-    Later(&'static str),
-}
-
-fn judge(sqlstate: &str) -> Verdict {
+/// What an SQLSTATE that is no verdict on the data says is in the way.
+fn obstacle(sqlstate: &str) -> &'static str {
     match sqlstate {
-        "22003" => Verdict::Data("a number is out of range"),
-        "22021" => Verdict::Data("a text holds a character PostgreSQL cannot keep"),
-        "23502" => Verdict::Data("a value is missing"),
-        "23505" => Verdict::Data("the same key stands already"),
-        "23514" => Verdict::Data("a check is not met"),
-        "25006" => Verdict::Later("it is read-only"),
-        "25P03" => Verdict::Later("the transaction was idle too long"),
-        "3D000" => Verdict::Later("the database does not exist"),
-        "40001" | "40P01" => Verdict::Later("transactions kept colliding"),
-        "42P01" | "42703" => Verdict::Later("its tables are not there yet: run `caudal migrate`"),
-        "55P03" => Verdict::Later("a lock was not had in time"),
-        "57014" => Verdict::Later("a statement took too long"),
+        "25006" => "it is read-only",
+        "25P03" => "the transaction was idle too long",
+        "3D000" => "the database does not exist",
+        "40001" | "40P01" => "transactions kept colliding",
+        "42P01" | "42703" | "42883" => "its tables are not there yet: run `caudal migrate`",
+        "55P03" => "a lock was not had in time",
+        "57014" => "a statement took too long",
         _ => match sqlstate.get(..2) {
-            Some("22") => Verdict::Data("a value is malformed"),
-            Some("23") => Verdict::Data("a constraint is not met"),
-            Some("54") => Verdict::Data("a value is too large"),
-            Some("28") => Verdict::Later("it does not let this user in"),
-            Some("53") => Verdict::Later("it is out of room, memory or connections"),
-            Some("57") => Verdict::Later("it is starting or shutting down"),
-            _ => Verdict::Later("it answered with an error"),
+            Some("28") => "it does not let this user in",
+            Some("53") => "it is out of room, memory or connections",
+            Some("57") => "it is starting or shutting down",
+            _ => "it answered with an error",
         },
     }
 }
 
 /// The verdict without PostgreSQL's own message: that one can repeat what the invoice says.
-fn rejected(words: &str, verdict: &dyn DatabaseError) -> Error {
-    let sqlstate = verdict.code().unwrap_or_default().into_owned();
+fn rejected(code: &'static str, words: &str, verdict: &dyn DatabaseError) -> Error {
+    let sqlstate = verdict.code().unwrap_or_default();
     let constraint = verdict.constraint().map(|name| format!(", {name}")).unwrap_or_default();
-    Error::Rejected { reason: format!("{words} (SQLSTATE {sqlstate}{constraint})"), sqlstate }
+    Error::Rejected { code, detail: format!("{words} (SQLSTATE {sqlstate}{constraint})") }
 }
 
 /// Whether the same may well succeed some time later with nothing mended by a person: connections, resources, locks, shutdowns.
@@ -127,6 +116,3 @@ pub(crate) fn is_momentary(error: &Error) -> bool {
         _ => false,
     }
 }
-
-#[cfg(test)]
-mod tests;

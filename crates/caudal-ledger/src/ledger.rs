@@ -87,7 +87,7 @@ impl Ledger {
 
     async fn check(&self) -> Result<(), Error> {
         let mut connection = self.connection().await?;
-        let done = in_time(schema::check(&mut connection)).await;
+        let done = in_time(schema::ready(&mut connection)).await;
         give_back(connection, done)
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod client;
+mod condition;
 mod error;
 mod ledger;
 mod metrics;

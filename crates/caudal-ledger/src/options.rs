@@ -53,6 +53,8 @@ impl DatabaseUrl {
             return Err(wrong(&given));
         }
         let options = PgConnectOptions::from_str(&self.0).map_err(|_| wrong("postgres://.. that does not parse"))?;
+        // There is no float here, and a `PgBouncer` refuses connections that ask for such settings.
+        let options = options.extra_float_digits(None);
         // A slow statement's text says nothing that its span and the answer's latency do not.
         Ok(options.application_name("caudal").disable_statement_logging())
     }

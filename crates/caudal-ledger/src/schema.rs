@@ -7,7 +7,7 @@ use crate::Error;
 use crate::error::passes;
 
 /// The generation of this program: raised by the first release that no longer needs what a later migration removes.
-const PROGRAM: i32 = 1;
+pub(crate) const PROGRAM: i32 = 1;
 
 /// Any number, the same in every release: two migrations at once wait for each other by it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4860913587217)";
@@ -20,8 +20,18 @@ pub(crate) fn allow(oldest: i32) -> Result<(), Error> {
     if oldest > PROGRAM { Err(Error::Outdated { oldest, program: PROGRAM }) } else { Ok(()) }
 }
 
+/// Whether invoices can be recorded: what [`check`] asks, and that the tables are as new as this program.
+pub(crate) async fn ready(connection: &mut PgConnection) -> Result<(), Error> {
+    const COMPLETE: &str = "SELECT to_regproc('record_invoices') IS NOT NULL";
+    check(connection).await?;
+    match sqlx::query_scalar(COMPLETE).persistent(false).fetch_one(connection).await? {
+        true => Ok(()),
+        false => Err(Error::Unavailable { reason: "its tables are not there yet: run `caudal migrate`", source: None }),
+    }
+}
+
 /// Whether the tables are there, take writes and allow this program.
-pub(crate) async fn check(connection: &mut PgConnection) -> Result<(), Error> {
+async fn check(connection: &mut PgConnection) -> Result<(), Error> {
     const STATE: &str = "SELECT oldest_program, current_setting('transaction_read_only')::boolean FROM compatibility";
     let (oldest, read_only): (i32, bool) = sqlx::query_as(STATE).persistent(false).fetch_one(connection).await?;
     if read_only {

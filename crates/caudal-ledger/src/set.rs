@@ -81,13 +81,6 @@ impl<'a> Set<'a> {
         self.received_at.push(entry.received_at);
     }
 
-    /// The clients of the set, each once, sorted.
-    pub(crate) fn clients(&self) -> Vec<&str> {
-        let mut clients: Vec<_> = self.ruts.iter().map(String::as_str).collect();
-        clients.dedup();
-        clients
-    }
-
     /// The outcome of each entry given, in order, from those of the rows.
     pub(crate) fn outcomes(&self, of_rows: &[Outcome]) -> Vec<Outcome> {
         let outcome = |row: &Option<usize>| row.and_then(|row| of_rows.get(row)).copied().unwrap_or(Outcome::Unchanged);

@@ -19,7 +19,7 @@ use crate::{
 const START: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(10);
 const PASSWD: &str = "/etc/passwd";
-const ROLE: &str = "caudal";
+pub(crate) const ROLE: &str = "caudal";
 
 /// A running PostgreSQL server on 127.0.0.1, which believes whoever connects. Where the caller is
 /// root it runs as another user. It ends when this is dropped.
@@ -186,7 +186,7 @@ impl Server {
 }
 
 /// Whom the server runs as: nobody else, unless the caller is root.
-fn unprivileged_user() -> Result<Option<User>, Error> {
+pub(crate) fn unprivileged_user() -> Result<Option<User>, Error> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }

@@ -21,11 +21,12 @@ pub fn cache() -> PathBuf {
         .join("caudal")
 }
 
-/// Finds an executable in `PATH`, then in the versioned folders in which Debian and Homebrew keep
+/// Finds an executable in `PATH`, in the folder of the system's servers, then in the versioned folders in which Debian and Homebrew keep
 /// PostgreSQL (the newest version first), then in `bin` of [`cache`].
 pub fn find(name: &str) -> Result<PathBuf, Error> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
         .chain(postgresql_folders())
         .chain([cache().join("bin")])
         .map(|folder| folder.join(name))

@@ -31,7 +31,7 @@ impl LedgerHandler {
         while let Some(part) = parts.pop() {
             match (self.commit(set, part).await, part) {
                 (Ok(outcomes), _) => verdicts.extend(outcomes.into_iter().map(verdict)),
-                (Err(Error::Rejected { reason, .. }), [work]) => verdicts.push(rejected(&work.entry.invoice, reason)),
+                (Err(Error::Rejected { detail, .. }), [work]) => verdicts.push(rejected(&work.entry.invoice, detail)),
                 (Err(Error::Rejected { .. }), _) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

@@ -48,6 +48,16 @@ pub(crate) const POSTGRESQL: Package = Package {
     otherwise: "or set DATABASE_URL to a running one",
 };
 
+/// What may stand between the ledger and PostgreSQL, which the tests show.
+pub(crate) const PGBOUNCER: Package = Package {
+    name: "PgBouncer",
+    programs: &["pgbouncer"],
+    debian: &["pgbouncer"],
+    homebrew: "pgbouncer",
+    oldest: 1,
+    otherwise: "which the ledger's tests start",
+};
+
 /// What a Kubernetes API server keeps its objects in.
 pub(crate) const ETCD: Package = Package {
     name: "etcd",

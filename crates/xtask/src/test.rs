@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    packages::{self, ETCD, POSTGRESQL, REDIS},
+    packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
     repository,
     tools::{self, Tool},
 };
@@ -102,6 +102,7 @@ fn cluster() -> Result<()> {
 fn programs(machine: &Machine) -> Result<()> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
+    packages::provide(&PGBOUNCER)?;
     if machine.assets || machine.without_control_plane().is_some() {
         return Ok(());
     }

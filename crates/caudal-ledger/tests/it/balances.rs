@@ -1,7 +1,5 @@
 //! Balances while many sessions write the same clients at once.
 
-use std::time::Duration;
-
 use caudal_ledger::Entry;
 use tokio::task::JoinSet;
 
@@ -72,17 +70,7 @@ async fn a_session_that_waited_for_another_counts_what_that_one_wrote() {
     .unwrap();
     let ledger = world.ledger.clone();
     let second = tokio::spawn(async move { ledger.record(&[entry("1-9", "A", "30", 3)]).await });
-    caudal_testkit::wait::until("the second waits for the lock", Duration::from_secs(5), async || {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-        )
-        .fetch_one(&mut world.session().await)
-        .await
-        .unwrap();
-        if waiting > 0 { Ok(()) } else { Err(waiting) }
-    })
-    .await
-    .unwrap();
+    world.someone_waits().await;
 
     sqlx::raw_sql("COMMIT").execute(&mut first).await.unwrap();
 

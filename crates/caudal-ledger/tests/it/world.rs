@@ -1,10 +1,11 @@
 //! A PostgreSQL with a fresh ledger, and entries to record in it.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use caudal_invoice::Invoice;
 use caudal_ledger::{Entry, Ledger, Options};
-use caudal_testkit::Postgres;
+use caudal_testkit::{Postgres, wait};
 use chrono::{DateTime, NaiveDate};
 use rust_decimal::Decimal;
 use sqlx::{Connection, PgConnection};
@@ -16,6 +17,7 @@ static SHARED: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
 
 pub(crate) struct World {
     url: String,
+    pub(crate) port: u16,
     pub(crate) ledger: Ledger,
     _server: Option<Arc<Postgres>>,
 }
@@ -43,7 +45,30 @@ impl World {
     pub(crate) async fn on(server: &Postgres) -> Self {
         let url = server.database().await.unwrap();
         let ledger = ledger(&url);
-        Self { url, ledger, _server: None }
+        Self { url, port: server.port(), ledger, _server: None }
+    }
+
+    /// The same database by another way.
+    pub(crate) fn by_way_of(&self, port: u16) -> Ledger {
+        ledger(&self.url_by_way_of(port))
+    }
+
+    pub(crate) fn url_by_way_of(&self, port: u16) -> String {
+        let database = self.url.rsplit('/').next().unwrap();
+        format!("postgres://caudal@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+
+    /// Waits until a session of the database waits for a lock.
+    pub(crate) async fn someone_waits(&self) {
+        const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+            WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let mut session = self.session().await;
+        wait::until("someone waits for a lock", Duration::from_secs(5), async || {
+            let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut session).await.unwrap();
+            if waiting > 0 { Ok(()) } else { Err(waiting) }
+        })
+        .await
+        .unwrap();
     }
 
     /// Another program on the same database.
