@@ -2,7 +2,7 @@
 
 use caudal_ledger::Entry;
 use caudal_testkit::{PgBouncer, Postgres};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::Row;
 use tokio::task::JoinSet;
 
 use crate::world::{World, entry};
@@ -32,7 +32,7 @@ async fn behind_a_pgbouncer_in_transaction_mode_everything_works_and_no_setting_
 
     assert_eq!(world.wrong_balances().await, 0);
     assert_eq!(first.client("1-9", "", 1).await.unwrap().unwrap().count, 7);
-    let mut session = PgConnection::connect(&world.url_by_way_of(bouncer.port())).await.unwrap();
+    let mut session = world.session_by_way_of(bouncer.port()).await;
     let setting = sqlx::raw_sql("SHOW statement_timeout").fetch_one(&mut session).await.unwrap();
     assert_eq!(setting.get::<String, _>(0), "0");
 }

@@ -8,6 +8,7 @@ use caudal_ledger::{Entry, Ledger, Options};
 use caudal_testkit::{Postgres, wait};
 use chrono::{DateTime, NaiveDate};
 use rust_decimal::Decimal;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -48,14 +49,16 @@ impl World {
         Self { url, port: server.port(), ledger, _server: None }
     }
 
-    /// The same database by another way.
+    /// A program on the same database by another way.
     pub(crate) fn by_way_of(&self, port: u16) -> Ledger {
-        ledger(&self.url_by_way_of(port))
+        let (_, database) = self.url.rsplit_once('/').unwrap();
+        ledger(&format!("postgres://caudal@127.0.0.1:{port}/{database}?sslmode=disable"))
     }
 
-    pub(crate) fn url_by_way_of(&self, port: u16) -> String {
-        let database = self.url.rsplit('/').next().unwrap();
-        format!("postgres://caudal@127.0.0.1:{port}/{database}?sslmode=disable")
+    /// A session of the test's own by another way.
+    pub(crate) async fn session_by_way_of(&self, port: u16) -> PgConnection {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        PgConnection::connect_with(&options.port(port).extra_float_digits(None)).await.unwrap()
     }
 
     /// Waits until a session of the database waits for a lock.
