@@ -1,17 +1,20 @@
 //! Every answer the API gives, and the only place that makes responses of them.
 
 use axum::Json;
-use axum::http::header::{CONNECTION, HeaderName, LOCATION, RETRY_AFTER};
+use axum::http::header::{CONNECTION, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use caudal_invoice::{FieldError, Refusal};
-use caudal_queue::Admission;
+use caudal_queue::{Admission, Batch};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::metrics::Tally;
+use crate::options::OnDuplicate;
 use crate::wire::{self, Accepted, Cliente, Complaints, Detail, Lote};
 
+/// Tells that the batch was taken before, as the IETF's draft on idempotency keys has it.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// When to come again after a 429: the queue drains thousands in this time.
 const FULL_SECONDS: u32 = 5;
 /// When to come again after a 503.
@@ -21,6 +24,12 @@ const UNAVAILABLE_SECONDS: u32 = 2;
 pub(crate) enum Answer {
     /// The batch is kept.
     Accepted { id: Uuid, count: u64 },
+    /// The key was taken before, with the same invoices.
+    Replayed { id: Uuid, count: u64 },
+    /// The key was taken before, with other invoices.
+    OtherInvoices,
+    /// The caller bears no key that is known.
+    Unauthorized,
     /// This batch has the key.
     Duplicate { id: Uuid },
     /// Too much waits already; nothing is kept.
@@ -66,6 +75,8 @@ impl Answer {
     fn tally(&self) -> Option<Tally> {
         match self {
             Self::Accepted { count, .. } => Some(Tally::Admitted(*count)),
+            Self::OtherInvoices => Some(Tally::Refused("other_invoices")),
+            Self::Unauthorized => Some(Tally::Refused("unauthorized")),
             Self::Duplicate { .. } => Some(Tally::Refused("duplicate")),
             Self::Full => Some(Tally::Refused("full")),
             Self::Invalid(_) => Some(Tally::Refused("invalid")),
@@ -77,16 +88,19 @@ impl Answer {
             Self::NotFound(_) => Some(Tally::Refused("not_found")),
             Self::BadQuery(_) => Some(Tally::Refused("bad_query")),
             Self::MethodNotAllowed => Some(Tally::Refused("method_not_allowed")),
-            Self::Redirect(_) | Self::Lote(_) | Self::Cliente(_) => None,
+            Self::Replayed { .. } | Self::Redirect(_) | Self::Lote(_) | Self::Cliente(_) => None,
         }
     }
 
-    /// The answer to an admitted batch of so many invoices.
-    pub(crate) fn admitted(admission: &Admission, count: u64) -> Self {
-        match *admission {
-            Admission::Accepted { id } => Self::Accepted { id, count },
-            Admission::Duplicate { id, .. } => Self::Duplicate { id },
-            Admission::Full { .. } => Self::Full,
+    /// The answer to a batch the queue has decided on.
+    pub(crate) fn admitted(admission: &Admission, batch: &Batch, on_duplicate: OnDuplicate) -> Self {
+        match (admission, on_duplicate) {
+            (&Admission::Accepted { id }, _) => Self::Accepted { id, count: batch.count() },
+            (&Admission::Duplicate { id, .. }, OnDuplicate::Conflict) => Self::Duplicate { id },
+            (&Admission::Duplicate { id, count, fingerprint }, OnDuplicate::Replay) => {
+                if fingerprint == batch.fingerprint { Self::Replayed { id, count } } else { Self::OtherInvoices }
+            }
+            (Admission::Full { .. }, _) => Self::Full,
         }
     }
 }
@@ -95,7 +109,13 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let tally = self.tally();
         let mut response = match self {
-            Self::Accepted { id, count } => with(LOCATION, place(id), json(StatusCode::ACCEPTED, &Accepted::of(count))),
+            Self::Accepted { id, count } => accepted(id, count),
+            Self::Replayed { id, count } => with(REPLAYED, HeaderValue::from_static("true"), accepted(id, count)),
+            Self::OtherInvoices => detail(StatusCode::UNPROCESSABLE_ENTITY, wire::OTHER_INVOICES),
+            Self::Unauthorized => {
+                let scheme = HeaderValue::from_static("Bearer");
+                with(WWW_AUTHENTICATE, scheme, detail(StatusCode::UNAUTHORIZED, wire::UNAUTHORIZED))
+            }
             Self::Duplicate { id } => with(LOCATION, place(id), detail(StatusCode::CONFLICT, wire::DUPLICATE)),
             Self::Full => with(RETRY_AFTER, FULL_SECONDS.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL)),
             Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
@@ -122,6 +142,10 @@ impl IntoResponse for Answer {
         }
         response
     }
+}
+
+fn accepted(id: Uuid, count: u64) -> Response {
+    with(LOCATION, place(id), json(StatusCode::ACCEPTED, &Accepted::of(count)))
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

@@ -6,6 +6,7 @@ use caudal_ledger::{Client, Invoice, Ledger};
 use serde::Deserialize;
 
 use crate::answer::Answer;
+use crate::callers::Caller;
 use crate::wire::{self, Cliente, Factura};
 
 const MAX_LIMIT: u32 = 1_000;
@@ -22,6 +23,16 @@ impl Default for Page {
     fn default() -> Self {
         Self { desde: String::new(), limite: 100 }
     }
+}
+
+/// As [`get`], for those who bear an API key.
+pub(crate) async fn get_for_caller(
+    _: Caller,
+    ledger: State<Ledger>,
+    rut: Result<Path<String>, PathRejection>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Answer {
+    get(ledger, rut, page).await
 }
 
 /// Tells a client's balance and a page of its invoices.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use caudal_invoice::{Invoice, Refusal, chunk, fingerprint, parse_batch};
+use caudal_invoice::{Invoice, Refusal, RutCheck, chunk, fingerprint, parse_batch};
 use caudal_queue::{Admission, Batch, Chunk, Error, Queue};
 use caudal_telemetry::trace::traceparent;
 use tokio::task::spawn_blocking;
@@ -16,6 +16,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::callers::Caller;
 use crate::key;
 use crate::router::Service;
 
@@ -25,11 +26,10 @@ pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
 const LARGE_BODY: usize = 256 * 1024;
 /// Pauses before Redis is asked again whether it has the batch.
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-/// The caller's name where no API keys are configured.
-const ANYONE: &str = "";
 
 /// Takes a batch in.
 pub(crate) async fn post(
+    Caller(caller): Caller,
     State(service): State<Service>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -39,9 +39,9 @@ pub(crate) async fn post(
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Answer::TooLarge,
         Err(_) => return Answer::NotText,
     };
-    let key = key::digest(&headers, ANYONE);
-    match (parse(content_type(&headers), body).await, key) {
-        (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &invoices)).await,
+    let key = key::digest(&headers, &caller);
+    match (parse(content_type(&headers), body, service.rut_check).await, key) {
+        (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &caller, &invoices)).await,
         (Ok(_), Err(missing)) => Answer::Invalid(vec![missing]),
         (Err(refusal), key) => Answer::refused(refusal, key.err()),
     }
@@ -52,23 +52,23 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(CONTENT_TYPE).map(|value| value.as_bytes().iter().copied().map(char::from).collect())
 }
 
-async fn parse(content_type: Option<String>, body: Bytes) -> Result<Vec<Invoice>, Refusal> {
+async fn parse(content_type: Option<String>, body: Bytes, check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
     if body.len() < LARGE_BODY {
-        return parse_batch(content_type.as_deref(), &body);
+        return parse_batch(content_type.as_deref(), &body, check);
     }
-    let parsed = spawn_blocking(move || parse_batch(content_type.as_deref(), &body)).await;
+    let parsed = spawn_blocking(move || parse_batch(content_type.as_deref(), &body, check)).await;
     // A panic there goes on here, where the request's own guard answers it.
     parsed.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
 }
 
-fn batch(key: [u8; 32], invoices: &[Invoice]) -> Batch {
+fn batch(key: [u8; 32], caller: &str, invoices: &[Invoice]) -> Batch {
     Batch {
         id: Uuid::now_v7(),
         key,
         fingerprint: fingerprint(invoices),
         chunks: invoices.chunks(chunk::MAX_INVOICES).map(encode).collect(),
         traceparent: traceparent(&Span::current()),
-        caller: ANYONE.to_owned(),
+        caller: caller.to_owned(),
     }
 }
 
@@ -79,7 +79,7 @@ fn encode(invoices: &[Invoice]) -> Chunk {
 
 async fn take_in(service: &Service, batch: Batch) -> Answer {
     match admit(&service.queue, &batch, service.max_backlog).await {
-        Ok(admission) => Answer::admitted(&admission, batch.count()),
+        Ok(admission) => Answer::admitted(&admission, &batch, service.on_duplicate),
         Err(Error::OutOfMemory(_)) => Answer::Full,
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a batch could not be queued");

@@ -2,6 +2,7 @@
 
 mod answer;
 mod batches;
+mod callers;
 mod clients;
 mod invoices;
 mod key;
@@ -14,6 +15,7 @@ mod serve;
 mod span;
 mod wire;
 
+pub use callers::InvalidKeys;
 pub use metrics::registry;
-pub use options::Options;
+pub use options::{OnDuplicate, Options, RutCheck};
 pub use serve::{Error, Listeners, serve};

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::answer::Answer;
+use crate::callers::Caller;
 use crate::wire;
 
 const INTAKE: &str = "/facturas/";
@@ -59,7 +60,7 @@ fn plain_intake(uri: &Uri) -> Option<Uri> {
 }
 
 /// Sends `/facturas` on to `/facturas/`, at the host the client named.
-pub(crate) async fn redirect(request: Request) -> Answer {
+pub(crate) async fn redirect(_: Caller, request: Request) -> Answer {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
     let location = HeaderValue::try_from(intake_at(authority, request.uri().query()));

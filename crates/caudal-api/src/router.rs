@@ -1,24 +1,40 @@
 //! The routes, and what stands around each.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, FromRef, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use caudal_invoice::RutCheck;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
+use crate::callers::Callers;
 use crate::metrics::{Metrics, count};
+use crate::options::OnDuplicate;
 use crate::{batches, clients, invoices, path, span, wire};
 
 /// What the clients' routes work with.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) queue: Queue,
+    pub(crate) ledger: Ledger,
     pub(crate) max_backlog: u64,
+    /// Who may call; everybody where there are none.
+    pub(crate) callers: Option<Arc<Callers>>,
+    pub(crate) on_duplicate: OnDuplicate,
+    pub(crate) rut_check: RutCheck,
+}
+
+impl FromRef<Service> for Ledger {
+    fn from_ref(service: &Service) -> Self {
+        service.ledger.clone()
+    }
 }
 
 /// The routes for clients, which also take the intake's path in its other spellings.
@@ -26,10 +42,13 @@ pub(crate) type Public = MapRequest<Router, fn(Request) -> Request>;
 
 /// The routes for clients.
 pub(crate) fn public(service: Service, metrics: Metrics) -> Public {
-    let routes = Router::new()
+    let mut routes = Router::new()
         .route("/facturas/", post(invoices::post).layer(DefaultBodyLimit::max(invoices::MAX_BODY)))
         .route("/facturas", any(path::redirect))
         .route("/lotes/{id}", get(batches::get));
+    if service.callers.is_some() {
+        routes = routes.route("/clientes/{rut}", get(clients::get_for_caller));
+    }
     MapRequest::new(around(routes, metrics).with_state(service), path::plain)
 }
 

@@ -2,6 +2,8 @@
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::ServiceExt;
@@ -12,9 +14,10 @@ use caudal_telemetry::ops::{self, Probes};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Options;
+use crate::callers::Callers;
 use crate::metrics::{self, Metrics};
 use crate::router::{self, Public, Service};
+use crate::{InvalidKeys, Options};
 
 /// How long requests under way may take to end after a shutdown.
 const GRACE: Duration = Duration::from_secs(10);
@@ -35,6 +38,14 @@ pub enum Error {
     /// The address for probes and operators cannot be had; the text says why.
     #[error(transparent)]
     Ops(std::io::Error),
+    /// The API keys cannot be taken.
+    #[error("CAUDAL_API_KEYS_FILE: {}", .file.display())]
+    Keys {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: InvalidKeys,
+    },
     /// A listener broke.
     #[error("no more connections can be taken")]
     Accept(#[source] std::io::Error),
@@ -80,7 +91,7 @@ impl Listeners {
 /// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are answered, or after 10 s.
 ///
 /// # Errors
-/// [`Error::Accept`] where a listener breaks.
+/// [`Error::Keys`] where the file of API keys is wrong, [`Error::Accept`] where a listener breaks.
 pub async fn serve(
     listeners: Listeners,
     options: &Options,
@@ -91,7 +102,15 @@ pub async fn serve(
     let probes = Probes::new();
     let metrics = Metrics::default();
     let registry = metrics::registry_with(&metrics, &queue, &ledger);
-    let service = Service { queue: queue.clone(), max_backlog: options.max_backlog };
+    let callers = callers(options).await?;
+    let service = Service {
+        queue: queue.clone(),
+        ledger: ledger.clone(),
+        max_backlog: options.max_backlog,
+        callers: callers.clone(),
+        on_duplicate: options.on_duplicate,
+        rut_check: options.rut_check.into(),
+    };
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
     // The probes answer until the last request is done.
     let done = CancellationToken::new();
@@ -103,8 +122,19 @@ pub async fn serve(
     let operators =
         ops::serve(listeners.ops, router::ops(ledger, metrics.clone()), probes.clone(), registry, done.clone());
     let fitness = done.run_until_cancelled(become_ready(&queue, &probes));
-    let (clients, operators, _) = tokio::join!(clients, operators, fitness);
+    let keys = async {
+        if let Some(callers) = callers {
+            done.run_until_cancelled(callers.follow()).await;
+        }
+    };
+    let (clients, operators, ..) = tokio::join!(clients, operators, fitness, keys);
     clients.and(operators).map_err(Error::Accept)
+}
+
+async fn callers(options: &Options) -> Result<Option<Arc<Callers>>, Error> {
+    let Some(file) = &options.api_keys_file else { return Ok(None) };
+    let refused = |source| Error::Keys { file: file.clone(), source };
+    Ok(Some(Arc::new(Callers::load(file).await.map_err(refused)?)))
 }
 
 async fn serve_clients(listener: TcpListener, routes: Public, shutdown: &CancellationToken) -> std::io::Result<()> {

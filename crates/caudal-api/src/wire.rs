@@ -17,6 +17,8 @@ pub(crate) const FULL: &str = "Hay demasiadas facturas en espera. Reintente más
 pub(crate) const UNAVAILABLE: &str =
     "El servicio no está disponible por el momento. Reintente más tarde; una carga, con la misma Idempotency-Key.";
 pub(crate) const INTERNAL: &str = "Error interno del servidor.";
+pub(crate) const UNAUTHORIZED: &str = "Falta una clave de API válida: Authorization: Bearer <clave>.";
+pub(crate) const OTHER_INVOICES: &str = "Esta Idempotency-Key ya fue usada con otras facturas.";
 pub(crate) const NO_SUCH_BATCH: &str = "No existe ese lote, o terminó hace más de 24 horas.";
 pub(crate) const NO_SUCH_CLIENT: &str = "No existe ese cliente.";
 pub(crate) const BAD_PAGE: &str = "limite debe ser un número entero entre 1 y 1000.";

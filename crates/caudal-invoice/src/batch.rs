@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use crate::json::{self, Kind, Node};
 use crate::refusal::{FieldError, Input, Refusal, Step};
 use crate::rule::Rule;
+use crate::rut::{self, RutCheck};
 use crate::{Invoice, amount, content_type, date};
 
 /// The most invoices a batch may bring.
@@ -17,7 +18,7 @@ const MAX_RUT_LENGTH: usize = 50;
 ///
 /// # Errors
 /// [`Refusal`], with every invalid field of every invoice.
-pub fn parse_batch(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Invoice>, Refusal> {
+pub fn parse_batch(content_type: Option<&str>, body: &[u8], check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
     if body.is_empty() {
         return Err(whole_body(Rule::Missing, Input::null()));
     }
@@ -27,7 +28,7 @@ pub fn parse_batch(content_type: Option<&str>, body: &[u8]) -> Result<Vec<Invoic
     let text = json::decode(body).ok_or(Refusal::NotText)?;
     let root = json::read(&text).map_err(unreadable)?;
     match root.kind() {
-        Kind::List => invoices(root),
+        Kind::List => invoices(root, check),
         Kind::Null => Err(whole_body(Rule::Missing, Input::null())),
         _ => Err(whole_body(Rule::ListType, Input::of(root))),
     }
@@ -47,7 +48,7 @@ fn unreadable(error: json::Error) -> Refusal {
     }
 }
 
-fn invoices(list: Node<'_>) -> Result<Vec<Invoice>, Refusal> {
+fn invoices(list: Node<'_>, check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
     let nodes: Vec<_> = list.elements().take(MAX_BATCH + 1).collect();
     if nodes.len() > MAX_BATCH {
         return Err(Refusal::TooMany);
@@ -55,13 +56,13 @@ fn invoices(list: Node<'_>) -> Result<Vec<Invoice>, Refusal> {
     let mut invoices = Vec::with_capacity(nodes.len());
     let mut errors = Vec::new();
     for (index, node) in nodes.into_iter().enumerate() {
-        invoices.extend(invoice(index, node, &mut errors));
+        invoices.extend(invoice(index, node, check, &mut errors));
     }
     if errors.is_empty() { Ok(invoices) } else { Err(Refusal::Invalid(errors)) }
 }
 
 /// Reads one invoice; what is wrong with it is added to the errors.
-fn invoice(index: usize, node: Node<'_>, errors: &mut Vec<FieldError>) -> Option<Invoice> {
+fn invoice(index: usize, node: Node<'_>, check: RutCheck, errors: &mut Vec<FieldError>) -> Option<Invoice> {
     if node.kind() != Kind::Object {
         let entry = FieldError::in_body(Rule::ModelAttributesType, &[Step::Index(index)], Input::of(node));
         errors.push(entry);
@@ -70,7 +71,7 @@ fn invoice(index: usize, node: Node<'_>, errors: &mut Vec<FieldError>) -> Option
     let fields = Fields::of(node);
     let mut form = Form { index, node, errors, whole: None };
     let number = form.field("numero_factura", fields.number, |node| text(node, MAX_NUMBER_LENGTH));
-    let rut = form.field("rut_cliente", fields.rut, |node| text(node, MAX_RUT_LENGTH));
+    let rut = form.field("rut_cliente", fields.rut, |node| rut(node, check));
     let amount: Option<Decimal> = form.field("monto", fields.amount, amount::read);
     let issued_on = form.field("fecha_emision", fields.issued_on, date::read);
     Some(Invoice { number: number?, rut: rut?, amount: amount?, issued_on: issued_on? })
@@ -135,6 +136,14 @@ fn text(node: Node<'_>, most: usize) -> Result<String, Rule> {
         return Err(Rule::StringTooLong(most));
     }
     Ok(text.value.into_owned())
+}
+
+fn rut(node: Node<'_>, check: RutCheck) -> Result<String, Rule> {
+    let rut = text(node, MAX_RUT_LENGTH)?;
+    match check {
+        RutCheck::Strict => rut::verify(&rut).map(|()| rut),
+        RutCheck::Lax => Ok(rut),
+    }
 }
 
 #[cfg(test)]

@@ -16,4 +16,4 @@ pub use batch::{MAX_BATCH, parse_batch};
 pub use fingerprint::fingerprint;
 pub use invoice::Invoice;
 pub use refusal::{FieldError, Refusal};
-pub use rut::{canonical_rut, check_digit};
+pub use rut::{RutCheck, canonical_rut, check_digit};

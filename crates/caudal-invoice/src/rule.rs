@@ -19,6 +19,8 @@ pub(crate) enum Rule {
     /// What is wrong with the text or time.
     DateParsing(&'static str),
     DateInexact,
+    /// A rule of the service's own, in its words.
+    Value(&'static str),
     /// What Python's JSON reader says.
     JsonInvalid(&'static str),
 }
@@ -40,6 +42,7 @@ impl Rule {
             Self::DateType => "date_type",
             Self::DateParsing(_) => "date_from_datetime_parsing",
             Self::DateInexact => "date_from_datetime_inexact",
+            Self::Value(_) => "value_error",
             Self::JsonInvalid(_) => "json_invalid",
         }
     }
@@ -62,6 +65,7 @@ impl Rule {
             Self::DateType => "Input should be a valid date",
             Self::DateParsing(error) => return format!("Input should be a valid date or datetime, {error}"),
             Self::DateInexact => "Datetimes provided to dates should have zero time - e.g. be exact dates",
+            Self::Value(error) => return format!("Value error, {error}"),
             Self::JsonInvalid(_) => "JSON decode error",
         };
         text.to_owned()
@@ -73,6 +77,8 @@ impl Rule {
             Self::StringTooLong(most) => Some(("max_length", most.into())),
             Self::DecimalWholeDigits(most) => Some(("whole_digits", most.into())),
             Self::DateParsing(error) | Self::JsonInvalid(error) => Some(("error", error.into())),
+            // FastAPI tells of the exception an object without members.
+            Self::Value(_) => Some(("error", serde_json::Value::Object(serde_json::Map::new()))),
             Self::Missing
             | Self::ListType
             | Self::ModelAttributesType

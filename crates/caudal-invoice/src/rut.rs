@@ -1,5 +1,26 @@
 //! The RUT, Chile's tax number: one spelling for one client.
 
+use crate::rule::Rule;
+
+/// Whether a RUT's check digit is verified at the door.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RutCheck {
+    /// Any text names a client.
+    #[default]
+    Lax,
+    /// Only a RUT with its own check digit does.
+    Strict,
+}
+
+/// Whether a text is a RUT with its own check digit.
+pub(crate) fn verify(rut: &str) -> Result<(), Rule> {
+    const NO_RUT: Rule = Rule::Value("not a RUT");
+    let (body, given) = rut.split_once('-').filter(|(body, check)| is_body(body) && is_check(check)).ok_or(NO_RUT)?;
+    let body = without_dots_and_zeros(body).parse().map_err(|_| NO_RUT)?;
+    let right = given.to_ascii_uppercase().chars().eq([check_digit(body)]);
+    if right { Ok(()) } else { Err(Rule::Value("the RUT has another check digit")) }
+}
+
 /// The canonical form of a RUT: no dots, no leading zeros, a capital K.
 ///
 /// Only a text that reads as a RUT (digits and dots, one hyphen, then a digit or K) is rewritten; any other text is

@@ -1,6 +1,7 @@
 //! The API on real sockets, with a real Redis and a real PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod callers;
 mod clients;
 mod compat;
 mod door;

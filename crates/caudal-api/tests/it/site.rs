@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use caudal_api::{Error, Listeners, Options, serve};
+use caudal_api::{Error, Listeners, OnDuplicate, Options, RutCheck, serve};
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_telemetry::ops;
@@ -19,7 +19,14 @@ pub(crate) const NO_DATABASE: &str = "postgres://127.0.0.1:1/none";
 
 pub(crate) fn options() -> Options {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-    Options { listen: anywhere, ops: ops::Options { ops_listen: anywhere }, max_backlog: 1_000_000 }
+    Options {
+        listen: anywhere,
+        ops: ops::Options { ops_listen: anywhere },
+        max_backlog: 1_000_000,
+        api_keys_file: None,
+        on_duplicate: OnDuplicate::Conflict,
+        rut_check: RutCheck::Lax,
+    }
 }
 
 pub(crate) fn queue(redis: &str) -> Queue {

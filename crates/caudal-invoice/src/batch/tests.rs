@@ -3,16 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{MAX_BATCH, parse_batch};
-use crate::{Invoice, Refusal};
+use crate::{Invoice, Refusal, RutCheck};
 
 const GOOD: &str = r#"{"numero_factura":"F-1","rut_cliente":"1-9","monto":1.5,"fecha_emision":"2024-01-15"}"#;
 
 fn invoices(body: &str) -> Vec<Invoice> {
-    parse_batch(Some("application/json"), body.as_bytes()).unwrap()
+    parse_batch(Some("application/json"), body.as_bytes(), RutCheck::Lax).unwrap()
 }
 
 fn complaints(body: &str) -> Vec<Value> {
-    match parse_batch(Some("application/json"), body.as_bytes()) {
+    match parse_batch(Some("application/json"), body.as_bytes(), RutCheck::Lax) {
         Err(Refusal::Invalid(complaints)) => {
             complaints.iter().map(|complaint| serde_json::to_value(complaint).unwrap()).collect()
         }
@@ -82,7 +82,7 @@ fn a_body_that_is_no_list_is_told_so() {
 
 #[test]
 fn a_body_that_does_not_say_it_is_json_is_a_text() {
-    let refusal = parse_batch(Some("text/plain"), b"[\"\xff\"]").unwrap_err();
+    let refusal = parse_batch(Some("text/plain"), b"[\"\xff\"]", RutCheck::Lax).unwrap_err();
     let Refusal::Invalid(complaints) = refusal else { panic!("{refusal:?}") };
     let entry = serde_json::to_value(&complaints[0]).unwrap();
     assert_eq!((&entry["type"], &entry["input"]), (&json!("list_type"), &json!("[\"\u{fffd}\"]")));
@@ -90,7 +90,7 @@ fn a_body_that_does_not_say_it_is_json_is_a_text() {
 
 #[test]
 fn what_is_no_json_is_told_alone_and_without_a_link() {
-    let refusal = parse_batch(None, b"[{}, {]").unwrap_err();
+    let refusal = parse_batch(None, b"[{}, {]", RutCheck::Lax).unwrap_err();
     let Refusal::Malformed(complaint) = refusal else { panic!("{refusal:?}") };
     let expected = json!({
         "type": "json_invalid",
@@ -105,7 +105,7 @@ fn what_is_no_json_is_told_alone_and_without_a_link() {
 #[test]
 fn what_cannot_be_read_is_no_text() {
     for body in [&b"[\"\xff\"]"[..], "[".repeat(1000).as_bytes()] {
-        assert!(matches!(parse_batch(None, body), Err(Refusal::NotText)));
+        assert!(matches!(parse_batch(None, body, RutCheck::Lax), Err(Refusal::NotText)));
     }
 }
 
@@ -134,6 +134,35 @@ fn amounts_the_ledger_could_not_keep_are_refused() {
 fn more_invoices_than_a_batch_may_hold_are_too_many() {
     let body = |count: usize| format!("[{}]", vec![GOOD; count].join(","));
     assert_eq!(invoices(&body(MAX_BATCH)).len(), 10_000);
-    let one_more = parse_batch(None, body(MAX_BATCH + 1).as_bytes());
+    let one_more = parse_batch(None, body(MAX_BATCH + 1).as_bytes(), RutCheck::Lax);
     assert!(matches!(one_more, Err(Refusal::TooMany)));
+}
+
+#[test]
+fn a_strict_door_takes_ruts_with_their_own_check_digit_alone() {
+    let strict = |rut: &str| {
+        let body = with("rut_cliente", &format!("\"{rut}\""));
+        parse_batch(None, body.as_bytes(), RutCheck::Strict)
+    };
+    for rut in ["11.111.111-1", "011111111-1", "10000013-k", "10.000.013-K"] {
+        assert_eq!(strict(rut).unwrap()[0].rut, rut);
+    }
+    for (rut, words) in [
+        ("11111111-2", "the RUT has another check digit"),
+        ("111111111", "not a RUT"),
+        ("+1-9", "not a RUT"),
+        ("99999999999-1", "not a RUT"),
+        ("", "not a RUT"),
+    ] {
+        let Err(Refusal::Invalid(complaints)) = strict(rut) else { panic!("{rut} was taken") };
+        let expected = json!([{
+            "type": "value_error",
+            "loc": ["body", 0, "rut_cliente"],
+            "msg": format!("Value error, {words}"),
+            "input": rut,
+            "ctx": {"error": {}},
+            "url": "https://errors.pydantic.dev/2.5/v/value_error",
+        }]);
+        assert_eq!(serde_json::to_value(complaints).unwrap(), expected);
+    }
 }
