@@ -30,8 +30,8 @@ pub(crate) enum Answer {
     OtherInvoices,
     /// The caller bears no key that is known.
     Unauthorized,
-    /// This batch has the key.
-    Duplicate { id: Uuid },
+    /// This batch has the key; none where another program took it.
+    Duplicate { id: Option<Uuid> },
     /// Too much waits already; nothing is kept.
     Full,
     /// What is wrong with the request.
@@ -97,9 +97,11 @@ impl Answer {
         match (admission, on_duplicate) {
             (&Admission::Accepted { id }, _) => Self::Accepted { id, count: batch.count() },
             (&Admission::Duplicate { id, .. }, OnDuplicate::Conflict) => Self::Duplicate { id },
-            (&Admission::Duplicate { id, count, fingerprint }, OnDuplicate::Replay) => {
-                if fingerprint == batch.fingerprint { Self::Replayed { id, count } } else { Self::OtherInvoices }
+            (&Admission::Duplicate { id: None, .. }, OnDuplicate::Replay) => Self::Duplicate { id: None },
+            (&Admission::Duplicate { id: Some(id), count, same: true }, OnDuplicate::Replay) => {
+                Self::Replayed { id, count }
             }
+            (Admission::Duplicate { same: false, .. }, OnDuplicate::Replay) => Self::OtherInvoices,
             (Admission::Full { .. }, _) => Self::Full,
         }
     }
@@ -116,7 +118,13 @@ impl IntoResponse for Answer {
                 let scheme = HeaderValue::from_static("Bearer");
                 with(WWW_AUTHENTICATE, scheme, detail(StatusCode::UNAUTHORIZED, wire::UNAUTHORIZED))
             }
-            Self::Duplicate { id } => with(LOCATION, place(id), detail(StatusCode::CONFLICT, wire::DUPLICATE)),
+            Self::Duplicate { id } => {
+                let response = detail(StatusCode::CONFLICT, wire::DUPLICATE);
+                match id {
+                    Some(id) => with(LOCATION, place(id), response),
+                    None => response,
+                }
+            }
             Self::Full => with(RETRY_AFTER, FULL_SECONDS.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL)),
             Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
             Self::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),

@@ -28,8 +28,8 @@ fn estado(status: &Status) -> Estado {
 }
 
 fn rechazada(rejection: Rejection) -> Rechazada {
-    let Rejection { position, number, reason } = rejection;
-    Rechazada { posicion: position, numero_factura: number, motivo: reason }
+    let Rejection { position, number, detail, code: _ } = rejection;
+    Rechazada { posicion: position, numero_factura: number, motivo: detail }
 }
 
 #[cfg(test)]

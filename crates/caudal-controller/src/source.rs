@@ -98,9 +98,9 @@ impl Source {
 fn load(backlog: Backlog) -> Load {
     let chunks = backlog.waiting_chunks + backlog.in_flight_chunks;
     Load {
-        backlog: backlog.invoices.max(chunks),
+        backlog: backlog.invoices.saturating_sub(backlog.retry_invoices).max(chunks),
         busy: u32::try_from(backlog.busy_consumers).unwrap_or(u32::MAX),
-        next_due: None,
+        next_due: backlog.next_due,
     }
 }
 

@@ -3,85 +3,104 @@
 use redis::{ErrorKind, RedisError, Value, from_redis_value};
 use uuid::Uuid;
 
-use crate::queue::KEPT;
-use crate::{Admission, Batch, Error, Queue};
+use crate::{Admission, Batch, Error, Queue, entry::Head, queue::KEPT};
 
-/// How many dead letters there may be before the door is shut.
-const MAX_DEAD: u32 = 100_000;
+/// How many bytes of a fingerprint tell batches apart.
+const FINGERPRINT: usize = 16;
 
 impl Queue {
     /// Takes the batch in, all of it or nothing. May be asked again with the same batch when the answer was lost.
     ///
-    /// A batch that would lift the backlog over `max_backlog` invoices is refused.
+    /// A batch that would lift the backlog over `max_backlog` invoices is refused; with 0, all but known keys are.
     ///
     /// # Errors
     /// `Unavailable` (the batch may have been taken in), `OutOfMemory` (it was not) and `Misconfigured`.
     pub async fn admit(&self, batch: &Batch, max_backlog: u64) -> Result<Admission, Error> {
         let keys = self.keys();
         let mut call = self.scripts().admit.prepare_invoke();
-        call.key(keys.idem(&batch.key))
-            .key(&keys.backlog)
-            .key(&keys.dead)
-            .key(&keys.version)
-            .key(&keys.stream)
-            .key(keys.lote(batch.id))
+        call.key(keys.idem(&batch.key));
+        for key in [&keys.backlog, &keys.version, &keys.shut, &keys.stream] {
+            call.key(key);
+        }
+        call.key(keys.lote(batch.id))
             .arg(Ticket::of(batch).encode())
-            .arg(batch.id.as_bytes())
             .arg(batch.count())
             .arg(max_backlog)
-            .arg(MAX_DEAD)
             .arg(KEPT.as_secs())
             .arg(&batch.caller)
-            .arg(batch.traceparent.as_deref().unwrap_or_default())
             .arg(&keys.wake);
+        let mut position = 0;
         for chunk in &batch.chunks {
-            call.arg(&chunk.payload).arg(chunk.count);
+            call.arg(head(batch, position, chunk.count).encode_rest(&chunk.payload));
+            position += chunk.count;
         }
-        let (verdict, detail): (i64, Value) = call.invoke_async(&mut self.connection()).await?;
-        Ok(admission(batch, verdict, detail)?)
+        let answer: Value = call.invoke_async(&mut self.connection()).await?;
+        Ok(admission(batch, answer)?)
     }
 }
 
-fn admission(batch: &Batch, verdict: i64, detail: Value) -> Result<Admission, RedisError> {
-    match verdict {
-        1 => Ok(Admission::Accepted { id: batch.id }),
-        0 => {
-            let bytes: Vec<u8> = from_redis_value(detail)?;
-            let ticket = Ticket::decode(&bytes).ok_or_else(|| {
-                RedisError::from((ErrorKind::UnexpectedReturnType, "not what an idempotency key holds"))
-            })?;
-            Ok(ticket.answer(batch.id))
+fn head(batch: &Batch, position: u32, count: u32) -> Head {
+    let traceparent = batch.traceparent.clone();
+    Head { position, count, batch: batch.id, traceparent, ..Head::default() }
+}
+
+fn admission(batch: &Batch, answer: Value) -> Result<Admission, RedisError> {
+    match answer {
+        Value::Int(_) => Ok(Admission::Accepted { id: batch.id }),
+        Value::BulkString(ticket) => Ticket::decode(&ticket)
+            .map(|ticket| ticket.answer(batch))
+            .ok_or_else(|| RedisError::from((ErrorKind::UnexpectedReturnType, "not what an idempotency key holds"))),
+        full => {
+            let (backlog,) = from_redis_value(full)?;
+            Ok(Admission::Full { backlog })
         }
-        _ => Ok(Admission::Full { backlog: from_redis_value(detail)? }),
     }
 }
 
-/// What an idempotency key holds: id (16 bytes), fingerprint (32 bytes), count (decimal text).
-struct Ticket {
-    id: Uuid,
-    fingerprint: [u8; 32],
-    count: u64,
+/// What an idempotency key holds: id (16 bytes), the fingerprint's first 16 bytes, count (4 bytes); short enough for Redis to
+/// keep it in one piece. Of a key taken over from another program nothing is known: it holds nothing.
+enum Ticket {
+    Batch { id: Uuid, fingerprint: [u8; FINGERPRINT], count: u32 },
+    Adopted,
 }
 
 impl Ticket {
     fn of(batch: &Batch) -> Self {
-        Self { id: batch.id, fingerprint: batch.fingerprint, count: batch.count() }
+        let count = u32::try_from(batch.count()).unwrap_or(u32::MAX);
+        Self::Batch { id: batch.id, fingerprint: fingerprint(batch), count }
     }
 
     fn encode(&self) -> Vec<u8> {
-        [self.id.as_bytes().as_slice(), &self.fingerprint, self.count.to_string().as_bytes()].concat()
+        match self {
+            Self::Batch { id, fingerprint, count } => {
+                [id.as_bytes().as_slice(), fingerprint, &count.to_be_bytes()].concat()
+            }
+            Self::Adopted => Vec::new(),
+        }
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::Adopted);
+        }
         let (id, rest) = bytes.split_first_chunk::<16>()?;
-        let (fingerprint, count) = rest.split_first_chunk::<32>()?;
-        let count = std::str::from_utf8(count).ok()?.parse().ok()?;
-        Some(Self { id: Uuid::from_bytes(*id), fingerprint: *fingerprint, count })
+        let (fingerprint, count) = rest.split_first_chunk::<FINGERPRINT>()?;
+        let count = u32::from_be_bytes(count.try_into().ok()?);
+        Some(Self::Batch { id: Uuid::from_bytes(*id), fingerprint: *fingerprint, count })
     }
 
     /// A key that was taken by the very batch that asks is its own, asked again.
-    fn answer(self, asking: Uuid) -> Admission {
-        let Self { id, fingerprint, count } = self;
-        if id == asking { Admission::Accepted { id } } else { Admission::Duplicate { id, count, fingerprint } }
+    fn answer(self, asking: &Batch) -> Admission {
+        match self {
+            Self::Adopted => Admission::Duplicate { id: None, count: 0, same: false },
+            Self::Batch { id, .. } if id == asking.id => Admission::Accepted { id },
+            Self::Batch { id, fingerprint: first, count } => {
+                Admission::Duplicate { id: Some(id), count: count.into(), same: first == fingerprint(asking) }
+            }
+        }
     }
+}
+
+fn fingerprint(batch: &Batch) -> [u8; FINGERPRINT] {
+    batch.fingerprint.first_chunk().copied().unwrap_or_default()
 }

@@ -52,12 +52,12 @@ pub enum Admission {
     },
     /// The key is known. Nothing was changed.
     Duplicate {
-        /// Id of the batch that took the key.
-        id: Uuid,
-        /// How many invoices that batch brought.
+        /// Id of the batch that took the key; none for a key taken over from another program.
+        id: Option<Uuid>,
+        /// How many invoices that batch brought, 0 where it is not known.
         count: u64,
-        /// SHA-256 of that batch's canonical invoices.
-        fingerprint: [u8; 32],
+        /// Whether that batch is known to have brought the same invoices, told by 16 bytes of their fingerprints.
+        same: bool,
     },
     /// The batch would lift the backlog over its limit, or the dead letters have reached theirs. Nothing was changed.
     Full {

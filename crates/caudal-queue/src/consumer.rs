@@ -2,16 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{
-    RedisError, RedisResult,
-    aio::MultiplexedConnection,
-    cmd,
-    streams::{StreamClaimReply, StreamId, StreamReadReply},
-};
-use tokio::time::Instant;
+use redis::{RedisError, RedisResult, Value, aio::MultiplexedConnection, cmd};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     EntryId, Error, Lease, Queue,
+    entry::Raw,
     hand::Hand,
     lease::Lessor,
     queue::{GROUP, NOBODY},
@@ -19,6 +15,9 @@ use crate::{
 
 /// How long one `Consumer::lease` waits at most. Short, because a read is never cancelled: a shutdown waits for it.
 pub const LONGEST_BLOCK: Duration = Duration::from_secs(2);
+
+/// How many entries one promotion moves at most.
+const MOST_PROMOTED: u32 = 100;
 
 /// The reader of one worker process, with a connection of its own for the blocking read.
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl Consumer {
     }
 
     /// Leases up to `max_chunks` chunks that nobody has had yet; waits up to `block`, at most `LONGEST_BLOCK`, for the first.
-    /// Empty when none came. A queue that is not there (never used, flushed, restored) is made.
+    /// Empty when none came, and while the queue is paused. A queue that is not there (never used, flushed, restored) is made.
     ///
     /// Never drop this future half-way: Redis would go on and lease chunks to nobody. They come back after a lease time.
     ///
@@ -71,13 +70,36 @@ impl Consumer {
                 self.noticed(other)?
             }
         };
-        Ok(entries.into_iter().map(|entry| self.lessor.lease(entry, 1)).collect())
+        let leases = entries.into_iter().map(|entry| self.lessor.lease(entry, 1)).collect();
+        Ok(self.readable(leases).await)
+    }
+
+    /// Moves up to 100 chunks whose retry is due to the stream, unless the queue is paused, and says how many. To be called
+    /// before each lease; does not wait.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`; call again, after a pause.
+    pub async fn promote(&mut self) -> Result<u64, Error> {
+        let keys = self.queue.keys();
+        let mut call = self.queue.scripts().promote.prepare_invoke();
+        call.key(&keys.retry).key(&keys.stream).key(&keys.paused).arg(MOST_PROMOTED);
+        let promoted = call.invoke_async(&mut self.queue.connection()).await;
+        self.noticed(promoted)
+    }
+
+    /// Takes the consumer off the queue's books, when its worker ends; not if it still holds something.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`: somebody's `Queue::tidy` removes it later.
+    pub async fn leave(self) -> Result<(), Error> {
+        self.queue.remove_consumers(self.name()).await?;
+        Ok(())
     }
 
     /// Takes over up to `max_chunks` chunks that were given back, or whose worker has not renewed them for a lease time.
     /// What this process holds is never among them. Does not wait.
     ///
-    /// Leases that ran out are taken only once Redis has been reached for a whole lease time: after an outage every lease
+    /// Nothing is taken while the queue is paused. Leases that ran out are taken only once Redis has been reached for a whole lease time: after an outage every lease
     /// looks run out, also those of workers that live. What this consumer gave back it takes again only after a lease time.
     ///
     /// # Errors
@@ -88,21 +110,28 @@ impl Consumer {
             Err(error) if error.code() == Some("NOGROUP") => return Ok(Reclaimed::default()),
             other => self.noticed(other)?,
         };
-        let leases = entries
-            .ids
-            .into_iter()
-            .zip(deliveries)
-            .map(|(entry, deliveries)| self.lessor.lease(entry, deliveries))
-            .collect();
-        Ok(Reclaimed { leases, vanished: gone.into_iter().map(EntryId).collect() })
+        let leases =
+            entries.into_iter().zip(deliveries).map(|(entry, count)| self.lessor.lease(entry, count)).collect();
+        Ok(Reclaimed { leases: self.readable(leases).await, vanished: gone })
     }
 
-    async fn read(&mut self, max_chunks: usize, block: Duration) -> RedisResult<Vec<StreamId>> {
+    /// Gives back what a newer program wrote; if Redis does not hear of it, the lease runs out.
+    async fn readable(&self, leases: Vec<Lease>) -> Vec<Lease> {
+        let (newer, readable): (Vec<_>, Vec<_>) = leases.into_iter().partition(|lease| lease.newer);
+        drop(self.queue.release(&newer.iter().collect::<Vec<_>>()).await);
+        readable
+    }
+
+    async fn read(&mut self, max_chunks: usize, block: Duration) -> RedisResult<Vec<Raw>> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => none.insert(self.queue.client().dedicated(LONGEST_BLOCK).await?),
         };
-        let reply: Option<StreamReadReply> = cmd("XREADGROUP")
+        if cmd("EXISTS").arg(&self.queue.keys().paused).query_async(reader).await? {
+            sleep(block).await;
+            return Ok(Vec::new());
+        }
+        let reply: Option<Vec<(Value, Vec<Raw>)>> = cmd("XREADGROUP")
             .arg(&["GROUP", GROUP, &self.lessor.consumer])
             .arg("COUNT")
             .arg(max_chunks)
@@ -113,7 +142,7 @@ impl Consumer {
             .arg(">")
             .query_async(reader)
             .await?;
-        Ok(reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids).collect())
+        Ok(reply.into_iter().flatten().flat_map(|(_, entries)| entries).collect())
     }
 
     /// Done entries are deleted, so a group that begins at the stream's start hands out nothing twice.
@@ -132,7 +161,7 @@ impl Consumer {
         }
     }
 
-    async fn claim(&self, max_chunks: usize) -> RedisResult<(StreamClaimReply, Vec<u32>, Vec<String>)> {
+    async fn claim(&self, max_chunks: usize) -> RedisResult<(Vec<Raw>, Vec<u32>, Vec<EntryId>)> {
         let lease = self.queue.lease_time();
         let trusted = self.reached_since.is_some_and(|since| since.elapsed() >= lease);
         let idle = if trusted { lease.as_millis() as i64 } else { -1 };
@@ -140,6 +169,7 @@ impl Consumer {
             .scripts()
             .reclaim
             .key(&self.queue.keys().stream)
+            .key(&self.queue.keys().paused)
             .arg(GROUP)
             .arg(&*self.lessor.consumer)
             .arg(NOBODY)

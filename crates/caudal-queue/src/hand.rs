@@ -11,6 +11,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::EntryId;
+
 /// The entries of one consumer. Shared by the consumer and its leases.
 #[derive(Debug, Default)]
 pub(crate) struct Hand {
@@ -20,7 +22,7 @@ pub(crate) struct Hand {
 #[derive(Debug, Default)]
 struct Entries {
     taken: u64,
-    by_id: HashMap<String, Entry>,
+    by_id: HashMap<EntryId, Entry>,
 }
 
 #[derive(Debug)]
@@ -31,22 +33,22 @@ enum Entry {
 
 impl Hand {
     /// Takes an entry into the hand, where it stays until the grip is dropped.
-    pub(crate) fn take(self: &Arc<Self>, id: &str) -> Grip {
+    pub(crate) fn take(self: &Arc<Self>, id: EntryId) -> Grip {
         let mut entries = self.lock();
         entries.taken += 1;
         let serial = entries.taken;
-        entries.by_id.insert(id.to_owned(), Entry::Held { serial });
-        Grip { hand: Arc::clone(self), id: id.to_owned(), serial }
+        entries.by_id.insert(id, Entry::Held { serial });
+        Grip { hand: Arc::clone(self), id, serial }
     }
 
     /// What must not be reclaimed now: what is held, and what was given back less than `pause` ago.
-    pub(crate) fn forbidden(&self, pause: Duration) -> Vec<String> {
+    pub(crate) fn forbidden(&self, pause: Duration) -> Vec<EntryId> {
         let mut entries = self.lock();
         entries.by_id.retain(|_, entry| match entry {
             Entry::Held { .. } => true,
             Entry::GivenBack { at } => at.elapsed() < pause,
         });
-        entries.by_id.keys().cloned().collect()
+        entries.by_id.keys().copied().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -58,14 +60,14 @@ impl Hand {
 #[derive(Debug)]
 pub(crate) struct Grip {
     hand: Arc<Hand>,
-    id: String,
+    id: EntryId,
     serial: u64,
 }
 
 impl Grip {
     /// Notes that the entry was given back, so that its own consumer does not take it again at once.
     pub(crate) fn give_back(&self) {
-        self.hand.lock().by_id.insert(self.id.clone(), Entry::GivenBack { at: Instant::now() });
+        self.hand.lock().by_id.insert(self.id, Entry::GivenBack { at: Instant::now() });
     }
 }
 

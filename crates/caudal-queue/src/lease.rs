@@ -1,27 +1,20 @@
 //! One chunk in a worker's hands.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use redis::{Value, from_redis_value, streams::StreamId};
 use uuid::Uuid;
 
-use crate::hand::{Grip, Hand};
-
-/// Id of a stream entry, as Redis writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EntryId(pub(crate) String);
-
-impl fmt::Display for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::{
+    EntryId,
+    entry::{Content, Head, Raw, read},
+    hand::{Grip, Hand},
+};
 
 /// One chunk that a consumer may work on while it renews the lease. It counts as held until this value is dropped.
 ///
-/// An entry that was not written by an admission is leased too, with empty or zero fields in place of what it lacks, so
-/// that the worker can bury it.
+/// An entry that was not written by an admission is leased too, so that the worker can bury it: its count is 0, its payload
+/// all its bytes, its batch nil.
 pub struct Lease {
     /// The entry.
     pub id: EntryId,
@@ -35,12 +28,17 @@ pub struct Lease {
     pub position: u32,
     /// Version of the first invoice; invoice i of the chunk has `version + i`.
     pub version: i64,
-    /// When the batch was admitted, by Redis' clock, in milliseconds.
+    /// When the batch was admitted, in milliseconds: its first version, so never earlier than a batch before it.
     pub received_at: DateTime<Utc>,
     /// The W3C trace context of the POST, when it is sampled.
     pub traceparent: Option<String>,
     /// How often the entry has been delivered, this time included; what was given back is not counted.
     pub deliveries: u32,
+    /// Failed attempts of its invoices so far.
+    pub attempts: u32,
+    /// A part of a chunk whose workers died: to be handled alone.
+    pub suspect: bool,
+    pub(crate) newer: bool,
     pub(crate) consumer: Arc<str>,
     pub(crate) grip: Grip,
 }
@@ -51,6 +49,26 @@ impl fmt::Debug for Lease {
     }
 }
 
+impl Lease {
+    /// The head of an entry that holds `count` of this lease's invoices, from this position in the batch.
+    pub(crate) fn part(&self, position: u32, count: u32) -> Head {
+        Head {
+            first_version: self.version.saturating_sub(self.position.into()),
+            position,
+            count,
+            attempts: 0,
+            suspect: false,
+            batch: self.batch,
+            traceparent: self.traceparent.clone(),
+        }
+    }
+}
+
+/// When a batch with this first version was received.
+pub(crate) fn received_at(first_version: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(first_version / 1_000).unwrap_or_default()
+}
+
 /// Makes leases for one consumer.
 #[derive(Debug, Clone)]
 pub(crate) struct Lessor {
@@ -59,32 +77,27 @@ pub(crate) struct Lessor {
 }
 
 impl Lessor {
-    pub(crate) fn lease(&self, entry: StreamId, deliveries: u32) -> Lease {
-        let grip = self.hand.take(&entry.id);
-        let mut fields = Fields(entry.map);
-        let batch: Vec<u8> = fields.take("b").unwrap_or_default();
-        let traceparent: Option<String> = fields.take("t");
-        let received: i64 = fields.take("r").unwrap_or_default();
+    pub(crate) fn lease(&self, (id, fields): Raw, deliveries: u32) -> Lease {
+        let (head, payload, newer) = match read(fields) {
+            Content::Known(head, payload) => (head, payload, false),
+            Content::Foreign(bytes) => (Head::default(), bytes, false),
+            Content::Newer => (Head::default(), Vec::new(), true),
+        };
         Lease {
-            id: EntryId(entry.id),
-            payload: fields.take("p").unwrap_or_default(),
-            count: fields.take("n").unwrap_or_default(),
-            batch: Uuid::from_slice(&batch).unwrap_or_default(),
-            position: fields.take("i").unwrap_or_default(),
-            version: fields.take("v").unwrap_or_default(),
-            received_at: DateTime::from_timestamp_millis(received).unwrap_or_default(),
-            traceparent: traceparent.filter(|text| !text.is_empty()),
+            id,
+            payload,
+            count: head.count,
+            batch: head.batch,
+            position: head.position,
+            version: head.first_version.saturating_add(head.position.into()),
+            received_at: received_at(head.first_version),
+            traceparent: head.traceparent,
             deliveries,
+            attempts: head.attempts.into(),
+            suspect: head.suspect,
+            newer,
             consumer: Arc::clone(&self.consumer),
-            grip,
+            grip: self.hand.take(id),
         }
-    }
-}
-
-struct Fields(HashMap<String, Value>);
-
-impl Fields {
-    fn take<T: redis::FromRedisValue>(&mut self, name: &str) -> Option<T> {
-        self.0.remove(name).and_then(|value| from_redis_value(value).ok())
     }
 }

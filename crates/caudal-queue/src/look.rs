@@ -1,14 +1,12 @@
 //! Looking: how much work there is, and what became of a batch.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
-use redis::cmd;
 use uuid::Uuid;
 
 use crate::{
-    Error, Queue,
+    EntryId, Error, Queue,
     queue::{GROUP, NOBODY},
+    settle::MAX_REJECTIONS,
 };
 
 /// How much work there is, at one moment.
@@ -24,6 +22,14 @@ pub struct Backlog {
     pub busy_consumers: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Invoices among them whose retry is not due yet.
+    pub retry_invoices: u64,
+    /// When the first of these is due, by Redis' clock.
+    pub next_due: Option<DateTime<Utc>>,
+    /// When the oldest chunk that waits or is in flight came, by Redis' clock: admitted, or due to be retried.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Whether the queue is paused.
+    pub paused: bool,
 }
 
 /// What became of a batch.
@@ -54,8 +60,10 @@ pub struct Rejection {
     pub position: u32,
     /// The invoice's number.
     pub number: String,
-    /// Why, in words.
-    pub reason: String,
+    /// Why, for programs: snake case.
+    pub code: String,
+    /// Why, for operators: English.
+    pub detail: String,
 }
 
 impl Queue {
@@ -66,15 +74,31 @@ impl Queue {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         let keys = self.keys();
         let mut call = self.scripts().backlog.prepare_invoke();
-        call.key(&keys.backlog).key(&keys.stream).key(&keys.dead).arg(GROUP).arg(NOBODY);
-        let (invoices, chunks, in_flight, busy_consumers, dead): (u64, u64, u64, u64, u64) =
-            call.invoke_async(&mut self.connection()).await?;
+        for key in [&keys.backlog, &keys.stream, &keys.dead, &keys.retry, &keys.paused] {
+            call.key(key);
+        }
+        call.arg(GROUP).arg(NOBODY);
+        let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused): (
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+            Option<f64>,
+            Option<EntryId>,
+            bool,
+        ) = call.invoke_async(&mut self.connection()).await?;
         Ok(Backlog {
             invoices,
             waiting_chunks: chunks.saturating_sub(in_flight),
             in_flight_chunks: in_flight,
             busy_consumers,
             dead,
+            retry_invoices,
+            next_due: next_due.and_then(|millis| DateTime::from_timestamp_millis(millis as i64)),
+            oldest: oldest.and_then(|id| DateTime::from_timestamp_millis(i64::try_from(id.millis).ok()?)),
+            paused,
         })
     }
 
@@ -83,36 +107,54 @@ impl Queue {
     /// # Errors
     /// `Unavailable` and `Misconfigured`.
     pub async fn status(&self, batch: Uuid) -> Result<Option<Status>, Error> {
-        let fields: HashMap<String, Vec<u8>> =
-            cmd("HGETALL").arg(self.keys().lote(batch)).query_async(&mut self.connection()).await?;
-        Ok((!fields.is_empty()).then(|| status(&fields)))
+        let (status, rejections): (Option<Vec<u8>>, Lines) = redis::pipe()
+            .atomic()
+            .get(self.keys().lote(batch))
+            .hgetall(self.keys().rejected(batch))
+            .query_async(&mut self.connection())
+            .await?;
+        Ok(status.as_deref().and_then(parse).map(|status| Status { rejections: list(rejections), ..status }))
     }
 }
 
-fn status(fields: &HashMap<String, Vec<u8>>) -> Status {
-    let number = |name: &str| text(fields, name).and_then(|text| text.parse::<u64>().ok());
-    let time = |name: &str| text(fields, name).and_then(|text| DateTime::from_timestamp_millis(text.parse().ok()?));
-    let mut rejections: Vec<Rejection> = fields.iter().filter_map(|(name, value)| rejection(name, value)).collect();
+/// The rejected as they are kept: the first's position, and a line of text.
+type Lines = Vec<(u32, Vec<u8>)>;
+
+/// Received, recorded, unchanged, rejected, when received and when finished (ms, 0 for not yet), and the caller.
+fn parse(text: &[u8]) -> Option<Status> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut fields = text.splitn(7, ' ');
+    let mut number = || fields.next()?.parse::<u64>().ok();
+    let [received, recorded, unchanged, rejected, received_at, finished_at] =
+        [number()?, number()?, number()?, number()?, number()?, number()?];
+    let time = |millis: u64| DateTime::from_timestamp_millis(i64::try_from(millis).ok()?);
+    Some(Status {
+        received,
+        recorded,
+        unchanged,
+        rejected,
+        rejections: Vec::new(),
+        received_at: time(received_at)?,
+        finished_at: time(finished_at).filter(|_| finished_at > 0),
+        caller: fields.next()?.to_owned(),
+    })
+}
+
+/// One line stands for all invoices of a damaged chunk; each is listed.
+fn list(lines: Lines) -> Vec<Rejection> {
+    let mut rejections: Vec<Rejection> =
+        lines.iter().flat_map(|(position, line)| rejections(*position, line)).collect();
     rejections.sort_by_key(|rejection| rejection.position);
-    Status {
-        received: number("n").unwrap_or_default(),
-        recorded: number("o").unwrap_or_default(),
-        unchanged: number("u").unwrap_or_default(),
-        rejected: number("x").unwrap_or_default(),
-        rejections,
-        received_at: time("r").unwrap_or_default(),
-        finished_at: time("f"),
-        caller: text(fields, "c").unwrap_or_default().to_owned(),
-    }
+    rejections.truncate(MAX_REJECTIONS as usize);
+    rejections
 }
 
-fn text<'a>(fields: &'a HashMap<String, Vec<u8>>, name: &str) -> Option<&'a str> {
-    std::str::from_utf8(fields.get(name)?).ok()
-}
-
-/// A rejected invoice is the field `x<position>` with its number, U+0000 and the reason.
-fn rejection(name: &str, value: &[u8]) -> Option<Rejection> {
-    let position = name.strip_prefix('x')?.parse().ok()?;
-    let (number, reason) = std::str::from_utf8(value).ok()?.split_once('\0')?;
-    Some(Rejection { position, number: number.to_owned(), reason: reason.to_owned() })
+/// A line holds how many invoices, number, code and detail, with U+0000 between them.
+fn rejections(position: u32, line: &[u8]) -> Vec<Rejection> {
+    let line = String::from_utf8_lossy(line);
+    let mut texts = line.splitn(4, '\0');
+    let count: usize = texts.next().and_then(|count| count.parse().ok()).unwrap_or(1);
+    let mut text = || texts.next().unwrap_or_default().to_owned();
+    let first = Rejection { position, number: text(), code: text(), detail: text() };
+    (position..).take(count).map(|position| Rejection { position, ..first.clone() }).collect()
 }

@@ -27,6 +27,6 @@ impl Queue {
 }
 
 fn readings(backlog: &Backlog) -> [Option<f64>; GAUGES.len()] {
-    let Backlog { invoices, waiting_chunks, in_flight_chunks, busy_consumers, dead } = *backlog;
+    let Backlog { invoices, waiting_chunks, in_flight_chunks, busy_consumers, dead, .. } = *backlog;
     [1, invoices, waiting_chunks, in_flight_chunks, busy_consumers, dead].map(|count| Some(count as f64))
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use caudal_redis::{Client, Shared};
+use redis::RedisResult;
 
 use crate::{Consumer, Name, Options, keys::Keys, scripts::Scripts};
 
@@ -78,5 +79,13 @@ impl Queue {
 
     pub(crate) fn scripts(&self) -> &Scripts {
         &self.inner.scripts
+    }
+}
+
+/// A queue that is not there (any more) holds no lease.
+pub(crate) fn or_if_no_group<T>(answer: RedisResult<T>, otherwise: T) -> RedisResult<T> {
+    match answer {
+        Err(error) if error.code() == Some("NOGROUP") => Ok(otherwise),
+        other => other,
     }
 }

@@ -1,141 +1,123 @@
-//! What becomes of a lease: renewed, settled or given back. Each change checks its owner in the script.
+//! Ending leases, many in one call.
+
+use futures_util::future::try_join_all;
+use uuid::Uuid;
 
 use crate::{
-    Error, Lease, Queue,
-    queue::{GROUP, KEPT, NOBODY},
+    EntryId, Error, Lease, Queue, Rejected, Retried, Settled, Settlement,
+    dead::MAX_DEAD,
+    entry::Head,
+    queue::{GROUP, KEPT, or_if_no_group},
 };
 
 /// How many rejections a batch's status lists.
-const MAX_REJECTIONS: u32 = 1_000;
-/// How many leases a silent consumer stays known.
-const FORGOTTEN_AFTER: u32 = 4;
+pub(crate) const MAX_REJECTIONS: u32 = 1_000;
+/// How much one call of the script does at most: leases, retries and rejections. A larger lease has a call of its own.
+const LARGEST_CALL: usize = 128;
 
-/// What became of a lease's invoices. Its numbers must add up to the lease's count.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settlement {
-    /// How many were recorded.
-    pub recorded: u32,
-    /// How many changed nothing: same content, or a newer version stands.
-    pub unchanged: u32,
-    /// Those that are buried, each with its reason.
-    pub rejected: Vec<Rejected>,
-}
-
-/// One invoice that is buried: it becomes a dead letter and appears in its batch's status.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// Position in the batch, from 0.
-    pub position: u32,
-    /// The invoice's number, empty where it cannot be told. Shown to the client. Holds no U+0000.
-    pub number: String,
-    /// Why, in words. Shown to the client.
-    pub reason: String,
-    /// The bytes that can be tried again.
-    pub payload: Vec<u8>,
-}
-
-impl std::fmt::Debug for Rejected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rejected").field("position", &self.position).finish_non_exhaustive()
-    }
-}
-
-impl Settlement {
-    fn count(&self) -> u64 {
-        u64::from(self.recorded) + u64::from(self.unchanged) + self.rejected.len() as u64
-    }
-}
-
-/// Whether a settlement took effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// The lease is ended and counted.
-    Done,
-    /// The lease is not this consumer's (any more): nothing was changed. Also the answer to a settlement asked again after
-    /// its reply was lost: then the lease was ended the first time. Either way there is nothing left to do.
-    Lost,
-}
+type End<'a> = (usize, &'a Lease, &'a Settlement);
 
 impl Queue {
-    /// The heartbeat, to be sent every third of a lease time: renews the leases, all of one consumer, and returns those that
-    /// went to another. Their work may go on; it will change nothing.
+    /// Ends leases after their invoices have been dealt with for good, and answers for each, in order. May be asked again when
+    /// the answer was lost. Each lease is ended whole or not at all; those of one call share the script's costs.
     ///
     /// # Errors
-    /// `Unavailable` and `Misconfigured`; call again, soon.
-    pub async fn renew<'a>(&self, leases: &[&'a Lease]) -> Result<Vec<&'a Lease>, Error> {
-        let Some(first) = leases.first() else {
-            return Ok(Vec::new());
-        };
-        let mut call = self.scripts().renew.prepare_invoke();
-        call.key(&self.keys().stream)
-            .key(&self.keys().workers)
-            .arg(GROUP)
-            .arg(&*first.consumer)
-            .arg((self.lease_time() * FORGOTTEN_AFTER).as_millis() as u64);
-        for lease in leases {
-            call.arg(&lease.id.0);
+    /// `Unavailable` (some may have taken effect), `Misconfigured`, and `Miscounted` for a caller's mistake (none has).
+    pub async fn settle(&self, ends: &[(&Lease, &Settlement)]) -> Result<Vec<Settled>, Error> {
+        for (lease, settlement) in ends {
+            settlement.check(lease)?;
         }
-        let answer: redis::RedisResult<Vec<String>> = call.invoke_async(&mut self.connection()).await;
-        match answer {
-            Err(error) if error.code() == Some("NOGROUP") => Ok(leases.to_vec()),
-            other => {
-                let lost = other?;
-                Ok(leases.iter().copied().filter(|lease| lost.contains(&lease.id.0)).collect())
+        let mut sorted: Vec<End<'_>> = ends.iter().enumerate().map(|(at, end)| (at, end.0, end.1)).collect();
+        sorted.sort_by(|(_, one, _), (_, other, _)| (&one.consumer, one.id).cmp(&(&other.consumer, other.id)));
+        let calls = calls(&sorted).into_iter().map(|call| async move { Ok::<_, Error>((call, self.end(call).await?)) });
+        let mut settled = vec![Settled::Lost; ends.len()];
+        for (call, answers) in try_join_all(calls).await? {
+            for ((at, _, _), answer) in call.iter().zip(answers) {
+                if let Some(settled) = settled.get_mut(*at) {
+                    *settled = answer.into();
+                }
             }
         }
+        Ok(settled)
     }
 
-    /// Ends a lease after its invoices have been dealt with for good. May be asked again when the answer was lost.
-    ///
-    /// # Errors
-    /// `Unavailable` (it may have taken effect), `Misconfigured`, and `Miscounted` for a caller's mistake.
-    pub async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Result<Settled, Error> {
-        let (named, held) = (settlement.count(), u64::from(lease.count));
-        if named != held {
-            return Err(Error::Miscounted { named, held });
-        }
+    /// One call: leases of one consumer, sorted.
+    async fn end(&self, ends: &[End<'_>]) -> Result<Vec<bool>, Error> {
+        let (Some((_, first, _)), Some((_, last, _))) = (ends.first(), ends.last()) else {
+            return Ok(Vec::new());
+        };
         let keys = self.keys();
         let mut call = self.scripts().settle.prepare_invoke();
-        call.key(&keys.stream)
-            .key(&keys.backlog)
-            .key(keys.lote(lease.batch))
-            .key(&keys.dead)
-            .arg(GROUP)
-            .arg(&*lease.consumer)
-            .arg(&lease.id.0)
-            .arg(lease.count)
-            .arg(settlement.recorded)
-            .arg(settlement.unchanged)
-            .arg(lease.batch.as_bytes())
-            .arg(lease.received_at.timestamp_millis())
-            .arg(KEPT.as_secs())
-            .arg(MAX_REJECTIONS);
-        for Rejected { position, number, reason, payload } in &settlement.rejected {
-            let version = lease.version + i64::from(*position) - i64::from(lease.position);
-            call.arg(*position).arg(version).arg(number).arg(reason).arg(payload);
+        for key in [&keys.stream, &keys.backlog, &keys.dead, &keys.retry, &keys.deaths, &keys.shut] {
+            call.key(key);
         }
-        let owned = owned(call.invoke_async(&mut self.connection()).await)?;
-        Ok(if owned { Settled::Done } else { Settled::Lost })
-    }
-
-    /// Gives a lease back untouched: any other worker may take it at once, this consumer only after a lease time. A lease that
-    /// is not this consumer's any more is left alone.
-    ///
-    /// # Errors
-    /// `Unavailable` and `Misconfigured`. Without a release the lease runs out by itself.
-    pub async fn release(&self, lease: &Lease) -> Result<(), Error> {
-        let mut call = self.scripts().release.prepare_invoke();
-        call.key(&self.keys().stream).arg(GROUP).arg(&*lease.consumer).arg(&lease.id.0).arg(NOBODY);
-        owned(call.invoke_async(&mut self.connection()).await)?;
-        lease.grip.give_back();
-        Ok(())
+        call.arg(GROUP)
+            .arg(&*first.consumer)
+            .arg(first.id)
+            .arg(last.id)
+            .arg(KEPT.as_secs())
+            .arg(MAX_REJECTIONS)
+            .arg(MAX_DEAD);
+        let mut batches: Vec<Uuid> = Vec::new();
+        for (_, lease, settlement) in ends {
+            let place = batches.iter().position(|batch| *batch == lease.batch).unwrap_or_else(|| {
+                call.key(keys.lote(lease.batch)).key(keys.rejected(lease.batch));
+                batches.push(lease.batch);
+                batches.len() - 1
+            });
+            call.arg(lease.id)
+                .arg(place)
+                .arg(lease.count)
+                .arg(settlement.recorded)
+                .arg(settlement.unchanged)
+                .arg(settlement.retried.len())
+                .arg(settlement.rejected.len());
+            for Retried { position, payload, attempts, delay } in &settlement.retried {
+                let attempts = u16::try_from(*attempts).unwrap_or(u16::MAX);
+                let entry = Head { attempts, ..lease.part(*position, 1) }.encode(payload);
+                call.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).arg(entry);
+            }
+            for Rejected { position, count, number, code, detail, payload } in &settlement.rejected {
+                let entry = lease.part(*position, *count).encode(payload);
+                call.arg(*position)
+                    .arg(*count)
+                    .arg(lease.attempts.saturating_add(1))
+                    .arg(clean(number))
+                    .arg(clean(code))
+                    .arg(clean(detail))
+                    .arg(entry);
+            }
+        }
+        let answer = call.invoke_async(&mut self.connection()).await;
+        Ok(or_if_no_group(answer, vec![false; ends.len()])?)
     }
 }
 
-/// A queue that is not there (any more) holds no lease.
-fn owned(answer: redis::RedisResult<bool>) -> Result<bool, Error> {
-    match answer {
-        Err(error) if error.code() == Some("NOGROUP") => Ok(false),
-        other => Ok(other?),
+/// Cuts sorted ends into calls.
+fn calls<'a, 'b>(sorted: &'b [End<'a>]) -> Vec<&'b [End<'a>]> {
+    let mut calls = Vec::new();
+    for mut rest in sorted.chunk_by(|(_, one, _), (_, other, _)| one.consumer == other.consumer) {
+        while !rest.is_empty() {
+            let mut weight = 0;
+            let fits = rest.iter().take_while(|(_, _, settlement)| {
+                weight += settlement.weight();
+                weight <= LARGEST_CALL
+            });
+            let (call, after) = rest.split_at(fits.count().max(1));
+            calls.push(call);
+            rest = after;
+        }
+    }
+    calls
+}
+
+/// Without U+0000, which stands between the texts of a rejection.
+fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+impl redis::ToRedisArgs for EntryId {
+    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
+        out.write_arg_fmt(self);
     }
 }

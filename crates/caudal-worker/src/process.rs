@@ -58,8 +58,8 @@ impl<H: Handler> Processor<H> {
 
     /// Gives leases back untouched. One that Redis does not take now runs out by itself.
     pub(crate) async fn give_back(&self, set: &[Arc<Held>]) {
-        let releases = set.iter().filter(|held| !held.is_lost()).map(|held| self.queue.release(&held.lease));
-        join_all(releases).await;
+        let leases: Vec<_> = set.iter().filter(|held| !held.is_lost()).map(|held| &held.lease).collect();
+        drop(self.queue.release(&leases).await);
     }
 
     /// Has the set handled, again and again while patience lasts. Leases lost on the way leave the set.
@@ -104,7 +104,7 @@ impl<H: Handler> Processor<H> {
     async fn end(&self, held: &Held, answer: Answer) {
         match decide(&held.delivery(), answer) {
             Decision::Settle(settlement) => self.settle(held, &settlement).await,
-            Decision::Release => drop(self.queue.release(&held.lease).await),
+            Decision::Release => drop(self.queue.release(&[&held.lease]).await),
         }
     }
 
@@ -114,13 +114,10 @@ impl<H: Handler> Processor<H> {
         let since = Instant::now();
         let mut backoff = Backoff::default();
         let chunk = &held.lease.id;
-        if held.lease.count == 0 {
-            error!(chunk.id = %chunk, "an entry that no admission wrote, or an empty one, is dropped");
-        }
         while !held.is_lost() && since.elapsed() < self.queue.lease_time() {
-            match self.queue.settle(&held.lease, settlement).await {
-                Ok(Settled::Done) => return self.metrics.settled(settlement),
-                Ok(Settled::Lost) => break,
+            match self.queue.settle(&[(&held.lease, settlement)]).await {
+                Ok(settled) if settled == [Settled::Done] => return self.metrics.settled(settlement),
+                Ok(_) => break,
                 Err(caudal_queue::Error::Unavailable(_)) => {}
                 Err(error) => {
                     error!(chunk.id = %chunk, error = &error as &dyn std::error::Error, "a chunk cannot be settled")

@@ -18,6 +18,9 @@ pub(crate) fn decide(delivery: &Delivery<'_>, answer: Answer) -> Decision {
     match answer {
         Answer::Newer => Decision::Release,
         Answer::Damaged { reason } => Decision::Settle(buried_whole(delivery, &reason)),
+        Answer::Verdicts(_) if delivery.count == 0 => {
+            Decision::Settle(buried_whole(delivery, "no admission wrote this entry"))
+        }
         Answer::Verdicts(verdicts) if verdicts.len() == delivery.count as usize => {
             Decision::Settle(settlement(delivery.position, verdicts))
         }
@@ -35,23 +38,25 @@ fn settlement(first: u32, verdicts: Vec<Verdict>) -> Settlement {
             Verdict::Recorded => settlement.recorded += 1,
             Verdict::Unchanged => settlement.unchanged += 1,
             Verdict::Rejected { number, reason, payload } => {
-                let number = number.replace('\0', "\u{fffd}");
-                settlement.rejected.push(Rejected { position, number, reason, payload });
+                let code = "refused".to_owned();
+                settlement.rejected.push(Rejected { position, count: 1, number, code, detail: reason, payload });
             }
         }
     }
     settlement
 }
 
-/// Every invoice of the chunk is refused; the first carries the bytes of them all.
+/// The chunk is refused with its bytes, all its invoices in one.
 fn buried_whole(delivery: &Delivery<'_>, reason: &str) -> Settlement {
-    let rejected = (delivery.position..).take(delivery.count as usize).map(|position| Rejected {
-        position,
+    let rejected = Rejected {
+        position: delivery.position,
+        count: delivery.count,
         number: String::new(),
-        reason: reason.to_owned(),
-        payload: if position == delivery.position { delivery.payload.to_vec() } else { Vec::new() },
-    });
-    Settlement { rejected: rejected.collect(), ..Settlement::default() }
+        code: "damaged".to_owned(),
+        detail: reason.to_owned(),
+        payload: delivery.payload.to_vec(),
+    };
+    Settlement { rejected: vec![rejected], ..Settlement::default() }
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ fn an_empty_batch_is_done_at_once() {
 fn a_client_reads_the_names_and_times_of_the_wire() {
     let mut status = status(2, 1, 0, 1);
     status.finished_at = DateTime::from_timestamp_millis(1_705_276_800_250);
-    status.rejections = vec![Rejection { position: 1, number: "F-2".to_owned(), reason: "why".to_owned() }];
+    status.rejections =
+        vec![Rejection { position: 1, number: "F-2".to_owned(), code: "refused".to_owned(), detail: "why".to_owned() }];
     let expected = serde_json::json!({
         "id": "00000000-0000-0000-0000-000000000000",
         "estado": "con_errores",

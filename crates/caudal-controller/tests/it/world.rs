@@ -242,7 +242,7 @@ pub(crate) async fn drain(queue: &Queue) {
     while queue.backlog().await.unwrap().invoices > 0 {
         for lease in consumer.lease(100, Duration::from_millis(10)).await.unwrap() {
             let settlement = Settlement { recorded: lease.count, ..Settlement::default() };
-            queue.settle(&lease, &settlement).await.unwrap();
+            queue.settle(&[(&lease, &settlement)]).await.unwrap();
         }
     }
 }

@@ -1,50 +1,44 @@
 #!lua
 -- Called by Queue::admit. Takes one batch in, all of it or nothing.
--- Without flags Redis refuses the whole script at its memory limit, before the first command. All that can fail for another
--- reason (a key of the wrong kind) is read before the first write, and the idempotency key is written last.
--- KEYS: idempotency key, backlog, dead, version, stream, status of the batch
--- ARGV: ticket, batch, count, most backlog, most dead, seconds to keep, caller, traceparent, wake channel,
---       then payload and count of each chunk
--- Returns {0, ticket} for a known key, {-1, backlog} when full, {1, first version} when taken in.
-local FIRST_CHUNK = 10
-local idem, backlog_key, dead, version_key, stream, status = unpack(KEYS)
-local ticket, batch, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- Without flags Redis refuses the whole script at its memory limit, before the first command. Nothing is written before all that
+-- can fail for another reason (a key of the wrong kind), and the idempotency key is written last.
+-- KEYS: idempotency key, backlog, version, shut, stream, status of the batch
+-- ARGV: ticket, count, most backlog, seconds to keep, caller, wake channel, then each chunk's entry without format and version
+-- Returns 1 when taken in, the ticket of a known key, {backlog} when full.
+local FIRST_CHUNK, FORMAT = 7, '\1'
+local idem, backlog_key, version_key, shut, stream, status = unpack(KEYS)
+local count, most = tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local known = redis.call('GET', idem)
-if known then
-  return {0, known}
+local values = redis.call('MGET', idem, backlog_key, version_key, shut)
+if values[1] then
+  return values[1]
 end
 
-local backlog = tonumber(redis.call('GET', backlog_key) or '0')
-if backlog + count > tonumber(ARGV[4]) or redis.call('XLEN', dead) >= tonumber(ARGV[5]) then
-  return {-1, backlog}
+-- MGET does not tell a key of the wrong kind from a missing one; GET does.
+local backlog = tonumber(values[2] or redis.call('GET', backlog_key) or '0')
+local last_version = tonumber(values[3] or redis.call('GET', version_key) or '0')
+if values[4] or most == 0 or backlog + count > most then
+  return {backlog}
 end
 
-local seconds, micros = unpack(redis.call('TIME'))
-local received = string.format('%.0f', seconds * 1000 + math.floor(micros / 1000))
-local version = math.max(seconds * 1000000 + micros, tonumber(redis.call('GET', version_key) or '0') + 1)
+local time = redis.call('TIME')
+local version = math.max(time[1] * 1000000 + time[2], last_version + 1)
+local received = string.format('%.0f', math.floor(version / 1000))
+local head = FORMAT .. struct.pack('>I8', version)
 local idle = redis.call('XLEN', stream) == 0
 
-local position = 0
-for i = FIRST_CHUNK, #ARGV, 2 do
-  redis.call('XADD', stream, '*', 'p', ARGV[i], 'n', ARGV[i + 1], 'b', batch, 'i', position,
-    'v', string.format('%.0f', version + position), 'r', received, 't', ARGV[8])
-  position = position + tonumber(ARGV[i + 1])
+for i = FIRST_CHUNK, #ARGV do
+  redis.call('XADD', stream, '*', 'e', head .. ARGV[i])
 end
 
-redis.call('HSET', status, 'n', ARGV[3], 'r', received)
-if ARGV[7] ~= '' then
-  redis.call('HSET', status, 'c', ARGV[7])
-end
 if count > 0 then
-  redis.call('SET', version_key, string.format('%.0f', version + count - 1))
-  redis.call('INCRBY', backlog_key, ARGV[3])
+  redis.call('MSET', backlog_key, backlog + count, version_key, version + count - 1,
+    status, ARGV[2] .. ' 0 0 0 ' .. received .. ' 0 ' .. ARGV[5])
 else
-  redis.call('HSET', status, 'f', received)
-  redis.call('EXPIRE', status, ARGV[6])
+  redis.call('SET', status, '0 0 0 0 ' .. received .. ' ' .. received .. ' ' .. ARGV[5], 'EX', ARGV[4])
 end
-redis.call('SET', idem, ticket, 'EX', ARGV[6])
+redis.call('SET', idem, ARGV[1], 'EX', ARGV[4])
 if idle and count > 0 then
-  redis.call('PUBLISH', ARGV[9], '')
+  redis.call('PUBLISH', ARGV[6], '')
 end
-return {1, string.format('%.0f', version)}
+return 1

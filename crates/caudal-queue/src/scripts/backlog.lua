@@ -1,9 +1,10 @@
 #!lua flags=no-writes
 -- Called by Queue::backlog. One consistent look at how much work there is. A queue nobody has used yet is empty.
--- KEYS: backlog, stream, dead
+-- KEYS: backlog, stream, dead, retry, paused
 -- ARGV: group, nobody
--- Returns {invoices, chunks, chunks in flight, consumers with chunks in flight, dead letters}.
-local backlog_key, stream, dead = unpack(KEYS)
+-- Returns {invoices, chunks, chunks in flight, consumers with chunks in flight, dead letters, retries not due yet,
+-- when the first of these is due (ms) or false, the oldest entry's id or false, 1 while paused}.
+local backlog_key, stream, dead, retry, paused = unpack(KEYS)
 local group, nobody = ARGV[1], ARGV[2]
 
 local pending = redis.pcall('XPENDING', stream, group)
@@ -22,5 +23,13 @@ for _, consumer in ipairs(pending[4] or {}) do
     busy = busy + 1
   end
 end
+
+local time = redis.call('TIME')
+local after = '(' .. string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local retries = redis.call('ZCOUNT', retry, after, '+inf')
+local next_due = redis.call('ZRANGE', retry, after, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2] or false
+local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+
 local backlog = tonumber(redis.call('GET', backlog_key) or '0')
-return {backlog, redis.call('XLEN', stream), in_flight, busy, redis.call('XLEN', dead)}
+return {backlog, redis.call('XLEN', stream), in_flight, busy, redis.call('XLEN', dead), retries, next_due,
+  oldest and oldest[1] or false, redis.call('EXISTS', paused)}

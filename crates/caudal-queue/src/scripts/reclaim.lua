@@ -2,12 +2,16 @@
 -- Called by Consumer::reclaim. Takes over what was given back, and leases whose owner has not renewed them in time.
 -- Never takes an entry the consumer says it must not (it holds it, or gave it back a moment ago).
 -- allow-oom: what a dead worker held must be recorded on a full Redis too.
--- KEYS: stream
+-- KEYS: stream, paused
 -- ARGV: group, consumer, nobody, most entries, idle milliseconds (-1: only what was given back), then entries not to take
--- Returns {entries with their fields, deliveries of each, entries whose content is gone}.
+-- Returns, empty while the queue is paused, {entries with their fields, deliveries of each, entries whose content is gone}.
 local FIRST_FORBIDDEN, PAGE = 6, 100
-local stream = KEYS[1]
+local stream, paused = unpack(KEYS)
 local group, consumer, nobody, most, idle = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+
+if redis.call('EXISTS', paused) == 1 then
+  return {{}, {}, {}}
+end
 
 local forbidden = {}
 for i = FIRST_FORBIDDEN, #ARGV do

@@ -1,52 +1,97 @@
 #!lua flags=allow-oom
--- Called by Queue::settle. Ends one lease: its entry goes, its invoices leave the backlog and are counted in the batch's status,
--- rejected ones become dead letters. Only the lease's owner changes anything, and only once: afterwards the entry is gone.
+-- Called by Queue::settle. Ends leases: each entry goes; its invoices leave the backlog and are counted in their batch's status,
+-- but for those that wait for a retry; rejected ones become dead letters. Only a lease's owner changes anything, and only once:
+-- afterwards the entry is gone. What is kept is written before the entry goes.
 -- allow-oom: what frees memory must run when there is none.
--- KEYS: stream, backlog, status of the batch, dead
--- ARGV: group, consumer, entry, invoices, recorded, unchanged, batch, received, seconds to keep, most rejections kept,
---       then position, version, number, reason and payload of each rejected invoice
--- Returns 1 when settled, 0 when the lease is not the consumer's (any more).
-local FIRST_REJECTED = 11
-local stream, backlog_key, status, dead = unpack(KEYS)
-local group, consumer, entry = ARGV[1], ARGV[2], ARGV[3]
+-- KEYS: stream, backlog, dead, retry, deaths, shut, then of each batch its status and its list of the rejected
+-- ARGV: group, consumer, first and last entry, seconds to keep, most rejections listed, most dead letters, then of each lease
+--       its entry, the place of its batch among the batches, its invoices, how many were recorded, how many unchanged,
+--       how many are retried, how many lines are rejected; then of each retried its milliseconds to wait and its new entry, and
+--       of each rejected line its position, invoices, attempts, number, code, detail and entry
+-- Returns for each lease 1 when settled, 0 when it is not the consumer's (any more).
+local FIRST_BATCH, FIRST_LEASE, LEASE, RETRIED, REJECTED = 7, 8, 7, 2, 7
+local stream, backlog_key, dead, retry, deaths, shut = unpack(KEYS)
+local mine = owned(stream, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
-if not pending or pending[2] ~= consumer then
-  return 0
-end
+local answer, ended, left, buried, counts = {}, {}, 0, 0, {}
 
-redis.call('XACK', stream, group, entry)
-redis.call('XDEL', stream, entry)
-if redis.call('DECRBY', backlog_key, ARGV[4]) < 0 then
-  redis.call('SET', backlog_key, 0)
-end
-
-for i = FIRST_REJECTED, #ARGV, 5 do
-  redis.call('XADD', dead, '*', 'b', ARGV[7], 'i', ARGV[i], 'v', ARGV[i + 1], 'n', ARGV[i + 2], 'w', ARGV[i + 3],
-    'p', ARGV[i + 4], 'r', ARGV[8])
-end
-
-if redis.call('EXISTS', status) == 0 then
-  return 1
-end
-local recorded = redis.call('HINCRBY', status, 'o', ARGV[5])
-local unchanged = redis.call('HINCRBY', status, 'u', ARGV[6])
-local rejected = redis.call('HINCRBY', status, 'x', math.floor((#ARGV - FIRST_REJECTED + 1) / 5))
-local kept = tonumber(redis.call('HGET', status, 'k') or '0')
-local room = tonumber(ARGV[10]) - kept
-local added = 0
-for i = FIRST_REJECTED, #ARGV, 5 do
-  if added < room then
-    redis.call('HSET', status, 'x' .. ARGV[i], ARGV[i + 2] .. '\0' .. ARGV[i + 3])
-    added = added + 1
+local function retry_later(at, lines)
+  for i = at, at + (lines - 1) * RETRIED, RETRIED do
+    redis.call('ZADD', retry, now + ARGV[i], ARGV[i + 1])
   end
 end
-if added > 0 then
-  redis.call('HSET', status, 'k', kept + added)
+
+local function bury(at, lines, count)
+  for i = at, at + (lines - 1) * REJECTED, REJECTED do
+    redis.call('XADD', dead, '*', 'e', ARGV[i + 6], 'a', ARGV[i + 2], 'n', ARGV[i + 3], 'c', ARGV[i + 4], 'd', ARGV[i + 5])
+    count.rejected = count.rejected + ARGV[i + 1]
+    count.lines[#count.lines + 1] = i
+  end
+  buried = buried + lines
 end
-if recorded + unchanged + rejected >= tonumber(redis.call('HGET', status, 'n')) then
-  local seconds, micros = unpack(redis.call('TIME'))
-  redis.call('HSET', status, 'f', string.format('%.0f', seconds * 1000 + math.floor(micros / 1000)))
-  redis.call('EXPIRE', status, ARGV[9])
+
+local at = FIRST_LEASE
+while at <= #ARGV do
+  local entry, batch, retried, rejected = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+  if mine[entry] then
+    mine[entry] = nil
+    local count = counts[batch] or {recorded = 0, unchanged = 0, rejected = 0, lines = {}}
+    counts[batch] = count
+    count.recorded = count.recorded + ARGV[at + 3]
+    count.unchanged = count.unchanged + ARGV[at + 4]
+    retry_later(at + LEASE, retried)
+    bury(at + LEASE + retried * RETRIED, rejected, count)
+    left = left + ARGV[at + 2] - retried
+    ended[#ended + 1] = entry
+    answer[#answer + 1] = 1
+  else
+    answer[#answer + 1] = 0
+  end
+  at = at + LEASE + retried * RETRIED + rejected * REJECTED
 end
-return 1
+if #ended == 0 then
+  return answer
+end
+
+local function list(lines, rejections)
+  local room = tonumber(ARGV[6])
+  room = room - redis.call('HLEN', rejections)
+  for i = 1, math.min(#lines, room) do
+    local line = lines[i]
+    redis.call('HSET', rejections, ARGV[line],
+      table.concat({ARGV[line + 1], ARGV[line + 3], ARGV[line + 4], ARGV[line + 5]}, '\0'))
+  end
+end
+
+for batch, count in pairs(counts) do
+  local status, rejections = KEYS[FIRST_BATCH + 2 * batch], KEYS[FIRST_BATCH + 2 * batch + 1]
+  local text = redis.call('GET', status)
+  if text then
+    local n, o, u, x, received, _, caller = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+    o, u, x = o + count.recorded, u + count.unchanged, x + count.rejected
+    if #count.lines > 0 then
+      list(count.lines, rejections)
+    end
+    if o + u + x >= tonumber(n) then
+      redis.call('SET', status, string.format('%s %d %d %d %s %.0f %s', n, o, u, x, received, now, caller), 'EX', ARGV[5])
+      if x > 0 then
+        redis.call('EXPIRE', rejections, ARGV[5])
+      end
+    else
+      redis.call('SET', status, string.format('%s %d %d %d %s 0 %s', n, o, u, x, received, caller))
+    end
+  end
+end
+
+if buried > 0 and redis.call('XLEN', dead) >= tonumber(ARGV[7]) then
+  redis.call('SET', shut, '1')
+end
+if left > 0 and redis.call('DECRBY', backlog_key, left) < 0 then
+  redis.call('SET', backlog_key, 0)
+end
+redis.call('HDEL', deaths, unpack(ended))
+redis.call('XACK', stream, ARGV[1], unpack(ended))
+redis.call('XDEL', stream, unpack(ended))
+return answer

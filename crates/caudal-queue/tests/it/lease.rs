@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_queue::Settled;
+use caudal_queue::{Rejected, Settled, Settlement};
 use tokio::time::{Instant, sleep};
 
 use crate::world::{LEASE, World, all_recorded, batch, lease, reclaim};
@@ -14,7 +14,7 @@ async fn a_chunk_goes_to_one_consumer_and_is_gone_once_settled() {
     let (mut one, mut two) = (world.queue.consumer("pod/1"), world.queue.consumer("pod/2"));
     let leases = lease(&mut one, 1).await;
     assert_eq!(two.lease(1, Duration::from_millis(50)).await.unwrap().len(), 0);
-    assert_eq!(world.queue.settle(&leases[0], &all_recorded(&leases[0])).await.unwrap(), Settled::Done);
+    assert_eq!(world.settle(&leases[0], &all_recorded(&leases[0])).await, Settled::Done);
     let length: u64 = world.run(&["XLEN", "caudal:{facturas}:stream"]).await;
     assert_eq!(length, 0);
 }
@@ -30,12 +30,12 @@ async fn a_dead_workers_chunk_is_taken_by_another_and_the_worker_that_wakes_chan
     assert_eq!((&taken[0].id, taken[0].deliveries), (&zombie[0].id, 2));
     assert_eq!((&taken[0].payload, taken[0].version), (&zombie[0].payload, zombie[0].version));
 
-    assert_eq!(world.queue.settle(&zombie[0], &all_recorded(&zombie[0])).await.unwrap(), Settled::Lost);
+    assert_eq!(world.settle(&zombie[0], &all_recorded(&zombie[0])).await, Settled::Lost);
     assert_eq!(world.queue.renew(&[&zombie[0]]).await.unwrap().len(), 1);
-    world.queue.release(&zombie[0]).await.unwrap();
+    world.queue.release(&[&zombie[0]]).await.unwrap();
     assert_eq!(world.queue.status(sent.id).await.unwrap().unwrap().recorded, 0);
     assert_eq!(world.queue.renew(&[&taken[0]]).await.unwrap().len(), 0);
-    assert_eq!(world.queue.settle(&taken[0], &all_recorded(&taken[0])).await.unwrap(), Settled::Done);
+    assert_eq!(world.settle(&taken[0], &all_recorded(&taken[0])).await, Settled::Done);
     assert_eq!(world.queue.status(sent.id).await.unwrap().unwrap().recorded, 4);
 }
 
@@ -52,7 +52,7 @@ async fn a_renewed_lease_is_not_taken_however_long_the_work_lasts() {
         assert_eq!(other.reclaim(10).await.unwrap().leases.len(), 0);
         sleep(LEASE / 6).await;
     }
-    assert_eq!(world.queue.settle(&mine[0], &all_recorded(&mine[0])).await.unwrap(), Settled::Done);
+    assert_eq!(world.settle(&mine[0], &all_recorded(&mine[0])).await, Settled::Done);
 }
 
 #[tokio::test]
@@ -60,10 +60,10 @@ async fn a_released_chunk_is_anothers_at_once_and_the_delivery_is_not_counted() 
     let world = World::start().await;
     world.admit(&batch(&[1])).await;
     let mine = lease(&mut world.queue.consumer("pod/1"), 1).await;
-    world.queue.release(&mine[0]).await.unwrap();
+    world.queue.release(&[&mine[0]]).await.unwrap();
     let taken = world.queue.consumer("pod/2").reclaim(1).await.unwrap().leases;
     assert_eq!((&taken[0].id, taken[0].deliveries), (&mine[0].id, 1));
-    assert_eq!(world.queue.settle(&mine[0], &all_recorded(&mine[0])).await.unwrap(), Settled::Lost);
+    assert_eq!(world.settle(&mine[0], &all_recorded(&mine[0])).await, Settled::Lost);
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn what_a_consumer_gave_back_it_takes_again_only_after_a_lease_time() {
     world.admit(&batch(&[1])).await;
     let mut consumer = world.queue.consumer("pod/1");
     for lease in lease(&mut consumer, 1).await {
-        world.queue.release(&lease).await.unwrap();
+        world.queue.release(&[&lease]).await.unwrap();
     }
     let released = Instant::now();
     assert_eq!(consumer.reclaim(1).await.unwrap().leases.len(), 0);
@@ -111,7 +111,7 @@ async fn a_reclaim_takes_no_more_than_it_was_asked_for() {
     let world = World::start().await;
     world.admit(&batch(&[1; 5])).await;
     for lease in lease(&mut world.queue.consumer("pod/1"), 5).await {
-        world.queue.release(&lease).await.unwrap();
+        world.queue.release(&[&lease]).await.unwrap();
     }
     let mut other = world.queue.consumer("pod/2");
     assert_eq!(other.reclaim(3).await.unwrap().leases.len(), 3);
@@ -132,10 +132,22 @@ async fn an_entry_deleted_in_flight_is_reported_once() {
 }
 
 #[tokio::test]
-async fn an_entry_that_no_admission_wrote_is_leased_so_that_it_can_be_buried() {
+async fn an_entry_that_no_admission_wrote_is_leased_so_that_it_can_be_buried_with_its_bytes() {
     let world = World::start().await;
     let _: String = world.run(&["XADD", "caudal:{facturas}:stream", "*", "what", "ever"]).await;
-    let leases = lease(&mut world.queue.consumer("pod/1"), 1).await;
-    assert_eq!((leases[0].count, leases[0].payload.len()), (0, 0));
-    assert_eq!(world.queue.settle(&leases[0], &all_recorded(&leases[0])).await.unwrap(), Settled::Done);
+    let lease = lease(&mut world.queue.consumer("pod/1"), 1).await.remove(0);
+    assert_eq!((lease.count, lease.payload.as_slice()), (0, b"what=ever\n".as_slice()));
+    let rejected = Rejected {
+        position: 0,
+        count: 0,
+        number: String::new(),
+        code: "damaged".to_owned(),
+        detail: "no admission wrote it".to_owned(),
+        payload: lease.payload.clone(),
+    };
+    let settlement = Settlement { rejected: vec![rejected], ..Settlement::default() };
+    assert_eq!(world.settle(&lease, &settlement).await, Settled::Done);
+    let letter = world.queue.dead_letters(None, 1).await.unwrap().remove(0);
+    assert_eq!((letter.count, letter.payload), (0, lease.payload.clone()));
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 0);
 }

@@ -21,20 +21,28 @@ async fn the_backlog_tells_what_waits_from_what_is_in_flight_and_how_many_are_bu
     let twos = lease(&mut two, 1).await;
     world.queue.consumer("pod/3").reclaim(1).await.unwrap();
     let seen = world.queue.backlog().await.unwrap();
-    let expected = Backlog { invoices: 50, waiting_chunks: 2, in_flight_chunks: 3, busy_consumers: 2, dead: 0 };
+    let expected = Backlog {
+        invoices: 50,
+        waiting_chunks: 2,
+        in_flight_chunks: 3,
+        busy_consumers: 2,
+        oldest: seen.oldest,
+        ..Backlog::default()
+    };
+    assert!(seen.oldest.is_some());
     assert_eq!(seen, expected);
 
-    world.queue.release(&twos[0]).await.unwrap();
+    world.queue.release(&[&twos[0]]).await.unwrap();
     let seen = world.queue.backlog().await.unwrap();
     assert_eq!((seen.waiting_chunks, seen.in_flight_chunks, seen.busy_consumers), (3, 2, 1));
 
-    world.queue.settle(&ones[0], &all_recorded(&ones[0])).await.unwrap();
+    world.settle(&ones[0], &all_recorded(&ones[0])).await;
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 40);
 }
 
 #[tokio::test]
 async fn a_key_of_another_kind_is_an_error_and_an_admission_leaves_nothing() {
-    for key in ["stream", "backlog", "version", "dead"] {
+    for key in ["stream", "backlog", "version"] {
         let world = World::start().await;
         let key = format!("caudal:{{facturas}}:{key}");
         let _: u64 = world.run(&["SADD", &key, "x"]).await;

@@ -6,15 +6,17 @@ use crate::world::{World, all_recorded, batch, lease};
 
 pub(crate) async fn settle_all(queue: &Queue, leases: Vec<Lease>) {
     for lease in leases {
-        assert_eq!(queue.settle(&lease, &all_recorded(&lease)).await.unwrap(), Settled::Done);
+        assert_eq!(queue.settle(&[(&lease, &all_recorded(&lease))]).await.unwrap(), [Settled::Done]);
     }
 }
 
 fn rejected(position: u32, number: &str) -> Rejected {
     Rejected {
         position,
+        count: 1,
         number: number.to_owned(),
-        reason: "numeric field overflow".to_owned(),
+        code: "numeric_value_out_of_range".to_owned(),
+        detail: "numeric field overflow".to_owned(),
         payload: format!("payload of {number}").into_bytes(),
     }
 }
@@ -24,22 +26,21 @@ async fn a_batch_is_finished_with_its_last_invoice_and_its_status_kept_for_a_day
     let world = World::start().await;
     let sent = batch(&[3, 2]);
     world.admit(&sent).await;
-    let key = format!("caudal:{{facturas}}:lote:{}", sent.id);
     let leases = lease(&mut world.queue.consumer("pod/1"), 2).await;
 
-    let first = Settlement { recorded: 1, unchanged: 2, rejected: Vec::new() };
-    assert_eq!(world.queue.settle(&leases[0], &first).await.unwrap(), Settled::Done);
+    let first = Settlement { recorded: 1, unchanged: 2, ..Settlement::default() };
+    assert_eq!(world.settle(&leases[0], &first).await, Settled::Done);
     let status = world.queue.status(sent.id).await.unwrap().unwrap();
     assert_eq!((status.recorded, status.unchanged, status.finished_at), (1, 2, None));
-    assert_eq!(world.run::<i64>(&["TTL", &key]).await, -1);
+    assert_eq!(world.status_ttl(sent.id).await, -1);
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 2);
 
-    assert_eq!(world.queue.settle(&leases[1], &all_recorded(&leases[1])).await.unwrap(), Settled::Done);
+    assert_eq!(world.settle(&leases[1], &all_recorded(&leases[1])).await, Settled::Done);
     let status = world.queue.status(sent.id).await.unwrap().unwrap();
     assert_eq!((status.recorded, status.unchanged), (3, 2));
     assert!(status.finished_at.unwrap() >= status.received_at);
     let day = 24 * 60 * 60;
-    assert!((day - 60..=day).contains(&world.run::<i64>(&["TTL", &key]).await));
+    assert!((day - 60..=day).contains(&world.status_ttl(sent.id).await));
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 0);
 }
 
@@ -49,10 +50,10 @@ async fn a_second_settlement_changes_nothing() {
     let sent = batch(&[3, 3]);
     world.admit(&sent).await;
     let leases = lease(&mut world.queue.consumer("pod/1"), 1).await;
-    let settlement = Settlement { recorded: 2, unchanged: 0, rejected: vec![rejected(2, "F-3")] };
-    assert_eq!(world.queue.settle(&leases[0], &settlement).await.unwrap(), Settled::Done);
+    let settlement = Settlement { recorded: 2, rejected: vec![rejected(2, "F-3")], ..Settlement::default() };
+    assert_eq!(world.settle(&leases[0], &settlement).await, Settled::Done);
     let before = (world.queue.status(sent.id).await.unwrap(), world.queue.backlog().await.unwrap());
-    assert_eq!(world.queue.settle(&leases[0], &settlement).await.unwrap(), Settled::Lost);
+    assert_eq!(world.settle(&leases[0], &settlement).await, Settled::Lost);
     let after = (world.queue.status(sent.id).await.unwrap(), world.queue.backlog().await.unwrap());
     assert_eq!(before, after);
     assert_eq!((after.1.invoices, after.1.dead), (3, 1));
@@ -64,27 +65,25 @@ async fn rejected_invoices_are_listed_by_position_and_buried_with_all_that_a_ret
     let sent = batch(&[2, 3]);
     world.admit(&sent).await;
     let leases = lease(&mut world.queue.consumer("pod/1"), 2).await;
-    let settlement = Settlement { recorded: 1, unchanged: 0, rejected: vec![rejected(4, "F-4"), rejected(2, "F-2")] };
-    world.queue.settle(&leases[1], &settlement).await.unwrap();
+    let settlement =
+        Settlement { recorded: 1, rejected: vec![rejected(4, "F-4"), rejected(2, "F-2")], ..Settlement::default() };
+    world.settle(&leases[1], &settlement).await;
 
     let status = world.queue.status(sent.id).await.unwrap().unwrap();
     let rejection = |position, number: &str| Rejection {
         position,
         number: number.to_owned(),
-        reason: "numeric field overflow".to_owned(),
+        code: "numeric_value_out_of_range".to_owned(),
+        detail: "numeric field overflow".to_owned(),
     };
     assert_eq!((status.rejected, status.rejections), (2, vec![rejection(2, "F-2"), rejection(4, "F-4")]));
-    let dead: Vec<(String, Vec<(String, redis::Value)>)> =
-        world.run(&["XRANGE", "caudal:{facturas}:dead", "-", "+"]).await;
-    let field = |name: &str| {
-        let value = dead[0].1.iter().find(|(field, _)| field == name).unwrap().1.clone();
-        redis::from_redis_value::<Vec<u8>>(value).unwrap()
-    };
-    assert_eq!(field("p"), b"payload of F-4");
-    assert_eq!(field("w"), b"numeric field overflow");
-    assert_eq!(field("b"), sent.id.as_bytes());
-    assert_eq!(field("i"), b"4");
-    assert_eq!(field("v"), (leases[0].version + 4).to_string().as_bytes());
+    let letters = world.queue.dead_letters(None, 10).await.unwrap();
+    let [first, second] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((first.payload.as_slice(), first.number.as_str()), (b"payload of F-4".as_slice(), "F-4"));
+    assert_eq!((first.code.as_str(), first.detail.as_str()), ("numeric_value_out_of_range", "numeric field overflow"));
+    assert_eq!((first.batch, first.position, first.version), (sent.id, 4, leases[0].version + 4));
+    assert_eq!((first.count, first.attempts, first.received_at), (1, 1, status.received_at));
+    assert_eq!((second.position, second.number.as_str()), (2, "F-2"));
 }
 
 #[tokio::test]
@@ -95,7 +94,7 @@ async fn a_status_lists_a_thousand_rejections_and_counts_and_buries_them_all() {
     let leases = lease(&mut world.queue.consumer("pod/1"), 1).await;
     let all = (0..1_200).map(|position| rejected(position, "F")).collect();
     let settlement = Settlement { rejected: all, ..Settlement::default() };
-    assert_eq!(world.queue.settle(&leases[0], &settlement).await.unwrap(), Settled::Done);
+    assert_eq!(world.settle(&leases[0], &settlement).await, Settled::Done);
     let status = world.queue.status(sent.id).await.unwrap().unwrap();
     assert_eq!((status.rejected, status.rejections.len()), (1_200, 1_000));
     assert!(status.finished_at.is_some());
@@ -108,7 +107,7 @@ async fn a_settlement_that_does_not_add_up_changes_nothing() {
     world.admit(&batch(&[3])).await;
     let leases = lease(&mut world.queue.consumer("pod/1"), 1).await;
     let short = Settlement { recorded: 2, ..Settlement::default() };
-    let error = world.queue.settle(&leases[0], &short).await.unwrap_err();
+    let error = world.queue.settle(&[(&leases[0], &short)]).await.unwrap_err();
     assert!(matches!(error, Error::Miscounted { named: 2, held: 3 }), "{error:?}");
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 3);
 }
@@ -119,8 +118,8 @@ async fn a_lease_of_a_flushed_queue_is_lost() {
     world.admit(&batch(&[3])).await;
     let leases = lease(&mut world.queue.consumer("pod/1"), 1).await;
     let _: () = world.run(&["FLUSHALL"]).await;
-    assert_eq!(world.queue.settle(&leases[0], &all_recorded(&leases[0])).await.unwrap(), Settled::Lost);
+    assert_eq!(world.settle(&leases[0], &all_recorded(&leases[0])).await, Settled::Lost);
     assert_eq!(world.queue.renew(&[&leases[0]]).await.unwrap().len(), 1);
-    world.queue.release(&leases[0]).await.unwrap();
+    world.queue.release(&[&leases[0]]).await.unwrap();
     assert_eq!(world.key_count().await, 0);
 }

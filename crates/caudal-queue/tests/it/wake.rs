@@ -31,7 +31,7 @@ async fn the_first_batch_of_an_empty_queue_wakes_and_the_next_does_not() {
     assert!(is_silent(&mut wakes));
 
     for lease in &leases {
-        world.queue.settle(lease, &all_recorded(lease)).await.unwrap();
+        world.settle(lease, &all_recorded(lease)).await;
     }
     world.admit(&batch(&[1])).await;
     woken(&mut wakes).await;

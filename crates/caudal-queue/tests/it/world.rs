@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_queue::{Admission, Batch, Chunk, Consumer, Lease, Queue, Settlement};
+use caudal_queue::{Admission, Batch, Chunk, Consumer, Lease, Queue, Settled, Settlement};
 use caudal_redis::{Client, Options};
 use caudal_testkit::{Redis, wait};
 use redis::{FromRedisValue, cmd};
@@ -49,6 +49,17 @@ impl World {
         assert_eq!(consumer.lease(1, Duration::from_millis(1)).await.unwrap().len(), 0);
         tokio::time::sleep(LEASE).await;
         consumer
+    }
+
+    /// Settles one lease.
+    pub(crate) async fn settle(&self, lease: &Lease, settlement: &Settlement) -> Settled {
+        self.queue.settle(&[(lease, settlement)]).await.unwrap().remove(0)
+    }
+
+    /// Seconds until the batch's status goes; -1 where it stays.
+    pub(crate) async fn status_ttl(&self, batch: Uuid) -> i64 {
+        let key = [b"caudal:{facturas}:lote:".as_slice(), batch.as_bytes()].concat();
+        cmd("TTL").arg(key).query_async(&mut self.client.shared()).await.unwrap()
     }
 
     pub(crate) async fn admit(&self, batch: &Batch) {

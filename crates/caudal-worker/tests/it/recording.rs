@@ -48,7 +48,7 @@ async fn an_invoice_that_postgresql_refuses_is_buried_alone() {
     assert_eq!((status.recorded, status.unchanged, status.rejected), (498, 0, 2));
     let buried: Vec<_> = status.rejections.iter().map(|one| (one.position, one.number.as_str())).collect();
     assert_eq!(buried, [(123, "BAD-1"), (387, "BAD-2")]);
-    assert!(status.rejections.iter().all(|one| one.reason.contains("small_enough")));
+    assert!(status.rejections.iter().all(|one| one.detail.contains("small_enough")));
     assert_eq!(world.client(RUT).await.balance, "498".parse().unwrap());
     assert_eq!(world.queue.backlog().await.unwrap().dead, 2);
     worker.end().await;

@@ -46,7 +46,8 @@ impl Workers {
     async fn load(&self) -> Option<Load> {
         let backlog = self.queue.backlog().await.ok()?;
         let busy = u32::try_from(backlog.busy_consumers).unwrap_or(u32::MAX);
-        Some(Load { backlog: backlog.invoices, busy, next_due: None })
+        let due = backlog.invoices.saturating_sub(backlog.retry_invoices);
+        Some(Load { backlog: due, busy, next_due: backlog.next_due })
     }
 
     async fn apply(&mut self, decision: Decision) -> anyhow::Result<()> {

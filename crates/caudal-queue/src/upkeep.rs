@@ -1,0 +1,93 @@
+//! What operators and the controller ask for: pausing, recounting, tidying up.
+
+use redis::{RedisResult, cmd};
+
+use crate::{
+    Error, Queue,
+    dead::MAX_DEAD,
+    hold::FORGOTTEN_AFTER,
+    queue::{GROUP, NOBODY, or_if_no_group},
+};
+
+/// How many entries are counted in one step; Redis does nothing else meanwhile.
+const PAGE: u64 = 2_000;
+
+/// The backlog as it is kept, beside a recount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Check {
+    /// The number that is kept.
+    pub stated: u64,
+    /// The invoices that were counted: in the stream and to be retried.
+    pub counted: u64,
+    /// Whether the count is exact: nothing left the stream while it was counted. Always so for up to 2,000 chunks, and for any
+    /// number while the queue is paused. What is not exact is not repaired.
+    pub exact: bool,
+}
+
+impl Queue {
+    /// Nothing is leased, retried or reclaimed any more, within 2 s; leases that are held are finished. Admission goes on.
+    ///
+    /// # Errors
+    /// `Unavailable`, `OutOfMemory` and `Misconfigured`.
+    pub async fn pause(&self) -> Result<(), Error> {
+        Ok(cmd("SET").arg(&self.keys().paused).arg("1").query_async(&mut self.connection()).await?)
+    }
+
+    /// The end of a pause.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`.
+    pub async fn resume(&self) -> Result<(), Error> {
+        Ok(cmd("DEL").arg(&self.keys().paused).query_async(&mut self.connection()).await?)
+    }
+
+    /// Whether the queue is paused.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`.
+    pub async fn paused(&self) -> Result<bool, Error> {
+        Ok(cmd("EXISTS").arg(&self.keys().paused).query_async(&mut self.connection()).await?)
+    }
+
+    /// Recounts the backlog, and puts the number right if `repair` says so and the count is exact.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`.
+    pub async fn check(&self, repair: bool) -> Result<Check, Error> {
+        let keys = self.keys();
+        let (mut start, mut counted, mut gone_first) = ("-".to_owned(), 0, None);
+        loop {
+            let mut call = self.scripts().recount.prepare_invoke();
+            call.key(&keys.stream).key(&keys.retry).key(&keys.backlog).key(&keys.dead).key(&keys.shut);
+            let before = gone_first.map(|gone: i64| gone.to_string()).unwrap_or_default();
+            call.arg(&start).arg(PAGE).arg(counted).arg(before).arg(u8::from(repair)).arg(MAX_DEAD);
+            let (next, count, gone, stated): (Option<String>, u64, i64, i64) =
+                call.invoke_async(&mut self.connection()).await?;
+            counted = count;
+            let gone_first = *gone_first.get_or_insert(gone);
+            match next {
+                Some(next) => start = next,
+                None => {
+                    let stated = u64::try_from(stated).unwrap_or_default();
+                    return Ok(Check { stated, counted, exact: gone == gone_first });
+                }
+            }
+        }
+    }
+
+    /// Removes consumers that hold nothing and have not been heard of for four lease times, and says how many.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Misconfigured`.
+    pub async fn tidy(&self) -> Result<u64, Error> {
+        Ok(self.remove_consumers("").await?)
+    }
+
+    /// Removes the consumer of this name if it holds nothing; the empty name stands for all that are long gone.
+    pub(crate) async fn remove_consumers(&self, only: &str) -> RedisResult<u64> {
+        let mut call = self.scripts().tidy.prepare_invoke();
+        call.key(&self.keys().stream).key(&self.keys().workers);
+        call.arg(GROUP).arg((self.lease_time() * FORGOTTEN_AFTER).as_millis() as u64).arg(NOBODY).arg(only);
+        or_if_no_group(call.invoke_async(&mut self.connection()).await, 0)
+    }
+}
