@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Pid;
+
 use crate::{
     Error, Output, Process, Signal,
     folder::{Folder, free_port},
@@ -97,6 +99,29 @@ impl Postgres {
         self.process.stop(Signal::QUIT, GRACE).await.map(drop)
     }
 
+    /// Kills the server and all its sessions (`kill -9`), and waits for its end.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        // Stopped it starts no more of them.
+        self.process.signal(Signal::STOP)?;
+        let sessions = self.process.children();
+        self.process.signal(Signal::KILL)?;
+        sessions.into_iter().for_each(|session| signal_stranger(session, Signal::KILL));
+        self.process.wait().await.map(drop)
+    }
+
+    /// Freezes the server and all its sessions: connections stay open, nothing is answered.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.process.signal(Signal::STOP)?;
+        self.process.children().into_iter().for_each(|session| signal_stranger(session, Signal::STOP));
+        Ok(())
+    }
+
+    /// Lets a frozen server go on.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.process.children().into_iter().for_each(|session| signal_stranger(session, Signal::CONT));
+        self.process.signal(Signal::CONT)
+    }
+
     /// Stops the server unless it is stopped, starts it on the same port and data, and waits till
     /// it answers.
     pub async fn restart(&mut self) -> Result<(), Error> {
@@ -109,6 +134,7 @@ impl Postgres {
 impl Drop for Postgres {
     /// Lets the server end its children, so that none writes to the folder while it is removed.
     fn drop(&mut self) {
+        let _ = self.resume();
         let _ = self.process.signal(Signal::QUIT);
         self.process.wait_blocking(GRACE);
     }
@@ -183,6 +209,11 @@ impl Server {
             other => other.map(drop),
         }
     }
+}
+
+/// One that has ended in the meantime is left in peace.
+fn signal_stranger(process: Pid, signal: Signal) {
+    let _ = rustix::process::kill_process(process, signal);
 }
 
 /// Whom the server runs as: nobody else, unless the caller is root.

@@ -107,6 +107,13 @@ impl Process {
             .map_err(|error| Error::io(format!("{} got no signal", self.program))(error.into()))
     }
 
+    /// The processes it has started itself and that go on; none where the system has no `/proc`.
+    pub(crate) fn children(&self) -> Vec<Pid> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers.filter(|number| parent(*number) == Some(self.id())).filter_map(Pid::from_raw).collect()
+    }
+
     /// How the process ended, if it has.
     pub fn exited(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
@@ -254,6 +261,12 @@ fn redirect(command: &mut Command, output: &Output) -> io::Result<()> {
         command.stdout(file.try_clone()?).stderr(file);
     }
     Ok(())
+}
+
+/// Reads `pid (name) state parent ...`; a name may hold anything, a bracket too.
+fn parent(process: i32) -> Option<i32> {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    state.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 fn program_name(command: &Command) -> String {

@@ -60,6 +60,27 @@ async fn every_caller_has_a_database_that_survives_a_crash() {
 }
 
 #[tokio::test]
+async fn a_killed_postgresql_comes_back_with_what_it_confirmed() {
+    let mut postgres = Postgres::start().await.unwrap();
+    let database = postgres.database().await.unwrap();
+    sql(&database, "create table invoices as select 7 as number");
+    postgres.kill().await.unwrap();
+    postgres.restart().await.unwrap();
+    assert_eq!(sql(&database, "select number from invoices"), "7");
+}
+
+#[tokio::test]
+async fn a_paused_postgresql_answers_once_it_goes_on() {
+    let postgres = Postgres::start().await.unwrap();
+    let database = postgres.database().await.unwrap();
+    postgres.pause().unwrap();
+    let mut asked = tokio::task::spawn_blocking(move || sql(&database, "select 7"));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut asked).await.is_err());
+    postgres.resume().unwrap();
+    assert_eq!(tokio::time::timeout(SOON, asked).await.unwrap().unwrap(), "7");
+}
+
+#[tokio::test]
 async fn a_dropped_server_leaves_no_folder() {
     let postgres = Postgres::start().await.unwrap();
     let database = postgres.database().await.unwrap();
