@@ -1,6 +1,8 @@
 //! Other programs, run to their end, with errors that say which one failed and in what words.
 
 use std::{
+    env,
+    ffi::OsString,
     os::unix::process::ExitStatusExt as _,
     process::{Command, ExitCode, ExitStatus, Stdio},
 };
@@ -28,6 +30,11 @@ pub(crate) fn text(command: &mut Command) -> Result<String> {
         bail!("{program}: {}\n{said}{complaint}", output.status);
     }
     Ok(said.trim_end().to_owned())
+}
+
+/// The cargo that runs this program, else the one in `PATH`.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// The code a shell would give: 128 and the signal for a process that one ended.

@@ -15,6 +15,7 @@ mod dev;
 mod image;
 mod packages;
 mod repository;
+mod soak;
 mod test;
 mod tools;
 
@@ -32,6 +33,8 @@ enum Task {
     Dev(dev::Args),
     /// Run all that must hold: format, lints, tests, documentation, control plane, cluster.
     Test,
+    /// Run the fault and load tests for long: see `cargo xtask soak --help`.
+    Soak(soak::Args),
     /// Run a command in a real, disposable Kubernetes.
     Cluster(cluster::Args),
     /// A stage of `cluster`.
@@ -59,6 +62,7 @@ async fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Dev(args) => dev::run(args).await,
         Task::Test => test::run(),
+        Task::Soak(args) => soak::run(&args),
         Task::Cluster(args) => cluster::execute(args).await,
         Task::ClusterStage(args) => cluster::stage::execute(args).await,
         Task::ClusterTest => cluster_test::run().await.map(|()| ExitCode::SUCCESS),

@@ -2,7 +2,6 @@
 #![expect(clippy::print_stderr, reason = "its parts and their report are for whoever runs it")]
 
 use std::{
-    env,
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -10,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    command,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
     repository,
     tools::{self, Tool},
@@ -77,7 +77,7 @@ fn outcome(result: Result<()>) -> Outcome {
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    finish(command().args(arguments))
+    finish(workspace_cargo().args(arguments))
 }
 
 fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
@@ -88,7 +88,7 @@ fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
 /// Examples are tests; a link to an item that is not there is an error, as all that rustdoc warns of.
 fn document() -> Result<()> {
     test(&["--doc"], &[])?;
-    let mut document = command();
+    let mut document = workspace_cargo();
     document.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings");
     finish(&mut document)
 }
@@ -110,8 +110,8 @@ fn programs(machine: &Machine) -> Result<()> {
     tools::ensure(Tool::ControlPlane).map(drop)
 }
 
-fn command() -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+fn workspace_cargo() -> Command {
+    let mut command = Command::new(command::cargo());
     command.current_dir(repository::root());
     command
 }

@@ -3,9 +3,9 @@
 use reqwest::StatusCode;
 
 use crate::client::invoices;
+use crate::long::setting;
 use crate::stack::Stack;
 
-const ROUNDS: usize = 100;
 const CONCURRENT: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,7 +13,7 @@ async fn of_fifty_concurrent_requests_with_one_key_over_two_apis_one_is_accepted
     let stack = Stack::start().await;
     let (first, second) = tokio::join!(stack.api(), stack.api());
     let clients = [first.client, second.client];
-    for round in 0..ROUNDS {
+    for round in 0..setting("ONE_KEY_ROUNDS", 100) {
         let key = format!("key-{round}");
         let batch = invoices(&key, 1);
         let requests = (0..CONCURRENT).zip(clients.iter().cycle()).map(|(_, client)| client.post(&key, &batch));

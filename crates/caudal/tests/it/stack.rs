@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use caudal_queue::Queue;
 use caudal_testkit::{Output, Postgres, Process, Redis, Signal, free_port, programs};
 
 use crate::client::Client;
@@ -68,19 +69,19 @@ impl Stack {
 
     /// Asks the database and returns the answer's only value as text.
     pub(crate) async fn ask(&self, sql: &str) -> Result<String, String> {
-        let output = tokio::process::Command::from(self.psql(sql)).output().await.unwrap();
-        match output.status.success() {
-            true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
-            false => Err(String::from_utf8(output.stderr).unwrap()),
-        }
+        output(&self.database, sql).await
     }
 
     /// A session that runs these statements, to be started as a process.
     pub(crate) fn psql(&self, sql: &str) -> Command {
-        let mut command = Command::new(programs::find("psql").unwrap());
-        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--dbname", &self.database]);
-        command.args(["--command", sql]);
-        command
+        psql(&self.database, sql)
+    }
+
+    /// The queue that the roles work on.
+    pub(crate) fn queue(&self) -> Queue {
+        let options = caudal_redis::Options { redis_url: self.redis.url().into() };
+        let client = caudal_redis::Client::new(&options).unwrap();
+        Queue::new(&client, &caudal_queue::Options { queue: "facturas".parse().unwrap() })
     }
 
     /// What the ledger holds: invoices, their sum, the sum of the balances.
@@ -93,13 +94,28 @@ impl Stack {
     }
 }
 
+/// What a database answers, a row a line, the columns parted by `|`.
+pub(crate) async fn output(database: &str, sql: &str) -> Result<String, String> {
+    let output = tokio::process::Command::from(psql(database, sql)).output().await.unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+fn psql(database: &str, sql: &str) -> Command {
+    let mut command = Command::new(programs::find("psql").unwrap());
+    command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--dbname", database, "--command", sql]);
+    command
+}
+
 /// Ends a process without warning.
 pub(crate) async fn kill(process: Process) {
     process.signal(Signal::KILL).unwrap();
     process.wait().await.unwrap();
 }
 
-async fn ready(address: &str) -> Result<(), String> {
+pub(crate) async fn ready(address: &str) -> Result<(), String> {
     let answer = reqwest::get(format!("http://{address}/readyz")).await.map_err(|error| error.to_string())?;
     match answer.status().is_success() {
         true => Ok(()),
@@ -107,6 +123,6 @@ async fn ready(address: &str) -> Result<(), String> {
     }
 }
 
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     format!("127.0.0.1:{}", free_port().unwrap())
 }

@@ -1,0 +1,76 @@
+//! `cargo xtask soak`: the long forms of the fault and load tests.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{
+    command,
+    packages::{self, POSTGRESQL, REDIS},
+    repository,
+};
+
+/// What to run, and for how long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Seconds under random faults
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// Makes the schedule of faults; one is made up and printed where none is given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run this part alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Clients send while every program is killed and stopped at random
+    Faults,
+    /// 1,000 rounds of 50 concurrent requests with one key over two APIs
+    OneKey,
+}
+
+impl Part {
+    /// The package and the tests in it.
+    fn tests(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Faults => ("caudal", "soak::"),
+            Self::OneKey => ("caudal", "admission::"),
+        }
+    }
+
+    fn settings(self, args: &Args) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Faults => {
+                let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()));
+                vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)]
+            }
+            Self::OneKey => vec![("ONE_KEY_ROUNDS", 1_000)],
+        }
+    }
+}
+
+/// Runs the parts one after the other, until one fails.
+///
+/// # Errors
+/// A program cannot be got or started.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    packages::provide(&REDIS)?;
+    packages::provide(&POSTGRESQL)?;
+    let parts = args.only.as_ref().map_or_else(Part::value_variants, std::slice::from_ref);
+    for part in parts {
+        let (package, tests) = part.tests();
+        let mut cargo = Command::new(command::cargo());
+        cargo.current_dir(repository::root());
+        cargo.args(["test", "--locked", "--package", package, "--test", "it", "--", "--nocapture", tests]);
+        cargo.envs(part.settings(args).into_iter().map(|(name, value)| (name, value.to_string())));
+        let status = cargo.status()?;
+        if !status.success() {
+            return Ok(command::code(status));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
