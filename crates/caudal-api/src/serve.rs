@@ -39,7 +39,7 @@ pub enum Error {
     #[error(transparent)]
     Ops(std::io::Error),
     /// The API keys cannot be taken.
-    #[error("CAUDAL_API_KEYS_FILE: {}", .file.display())]
+    #[error("CAUDAL_API_KEYS_FILE: given {:?}, allowed a file of `name:key` lines", .file)]
     Keys {
         /// The file.
         file: PathBuf,

@@ -124,7 +124,9 @@ impl Sources {
     pub(crate) async fn open(&self, namespace: &str, source: &crd::Source) -> Result<Source, Unread> {
         let crd::Source { caudal, list, stream, sorted_set, celery: _ } = source;
         let (redis, server, kind) = if let Some(crd::CaudalQueue { redis, queue }) = caudal {
-            let queue: Name = queue.parse().map_err(|error: InvalidName| Unread::Misconfigured(error.to_string()))?;
+            let queue: Name = queue
+                .parse()
+                .map_err(|error: InvalidName| Unread::Misconfigured(format!("a queue's name is {error}")))?;
             let server = self.server(namespace, redis).await?;
             let queue = Queue::new(&server, &caudal_queue::Options { queue });
             (redis, server, Kind::Caudal(queue))
@@ -155,7 +157,8 @@ impl Sources {
             return Ok(server);
         }
         let options = caudal_redis::Options { redis_url: url.clone().into() };
-        let server = caudal_redis::Client::new(&options).map_err(|error| Unread::Misconfigured(error.to_string()))?;
+        let server = caudal_redis::Client::new(&options)
+            .map_err(|error| Unread::Misconfigured(format!("a queue's name is {error}")))?;
         let server = Arc::new(server);
         servers.insert(url, Arc::downgrade(&server));
         Ok(server)

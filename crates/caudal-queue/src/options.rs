@@ -30,7 +30,7 @@ impl fmt::Display for Name {
 
 /// The text cannot be a queue's name.
 #[derive(Debug, thiserror::Error)]
-#[error("a queue's name is 1 to 64 letters, digits, dots, hyphens or underscores")]
+#[error("1 to 64 letters, digits, dots, hyphens or underscores")]
 pub struct InvalidName;
 
 impl FromStr for Name {

@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError};
 pub enum Error {
     /// The URL is not one of a Redis. The text is one line, without user and password.
     #[error(
-        "REDIS_URL: {given:?} is not a Redis URL; allowed: redis://[[user]:password@]host[:port][/database], rediss:// for TLS"
+        "REDIS_URL: given {given:?}, allowed redis://[[user]:password@]host[:port][/database], or rediss:// for TLS"
     )]
     Url {
         /// The URL as given, without user and password.

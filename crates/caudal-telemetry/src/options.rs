@@ -25,8 +25,7 @@ pub struct Options {
     pub log_format: Format,
 }
 
-fn filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| format!("{error}; allowed: a level, or target=level pairs separated by commas"))
+fn filter(text: &str) -> Result<String, &'static str> {
+    let known = EnvFilter::try_new(text).map(|_| text.to_owned());
+    known.map_err(|_| "a level (error, warn, info, debug, trace) or target=level pairs separated by commas")
 }

@@ -2,12 +2,12 @@
 
 use std::pin::Pin;
 
-use anyhow::Context;
-use clap::{Parser, Subcommand};
+use anyhow::{Context, anyhow};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{dev, role, send};
+use crate::{dev, role, send, setting};
 
 /// Takes invoices in over HTTP, queues them in Redis, records each once in PostgreSQL, and scales its workers.
 #[derive(Debug, Parser)]
@@ -65,6 +65,18 @@ impl Command {
 }
 
 impl Cli {
+    /// Reads the command line and the environment. Ends the process itself where help is asked for or the usage is wrong.
+    ///
+    /// # Errors
+    /// One line for a value that is not allowed.
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        Self::try_parse().map_err(|error| {
+            let arguments: Vec<_> =
+                std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+            setting::explain(&error, Self::command(), &arguments).map_or_else(|| error.exit(), |line| anyhow!(line))
+        })
+    }
+
     /// Runs the role until it ends or a signal (SIGTERM, SIGINT, SIGHUP) has made it finish.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         // Both ring users, Redis over TLS and the Kubernetes client, take the process-wide provider; it is set once, here.

@@ -4,20 +4,21 @@ mod cli;
 mod dev;
 mod role;
 mod send;
+mod setting;
 mod terminal;
 
-use std::io::Write;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match cli::Cli::parse().run().await {
+    let done = match cli::Cli::read() {
+        Ok(cli) => cli.run().await,
+        Err(error) => Err(error),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where nobody reads the line, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "caudal: {}", one_line(&error));
+            terminal::note(format!("caudal: {}", one_line(&error)));
             ExitCode::FAILURE
         }
     }

@@ -64,8 +64,8 @@ fn concurrency(text: &str) -> Result<usize, &'static str> {
 
 /// Sends all of the file until `shutdown`. That some invoices are refused or rejected is an error, told at the end.
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let source = Source::open(&options.file, options.format)?;
     let client = Client::new(&options.url, options.api_key.as_ref())?;
+    let source = Source::open(&options.file, options.format)?;
     let mut report = Report::new(&source, options.json)?;
     let batches = read::start(source, options.batch)?;
     let courier = Courier::new(client, Duration::from_secs(options.patience));

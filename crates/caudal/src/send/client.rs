@@ -49,8 +49,7 @@ impl fmt::Debug for ApiKey {
 impl ApiKey {
     fn header(&self) -> anyhow::Result<HeaderValue> {
         let value = HeaderValue::try_from(format!("Bearer {}", self.0));
-        let mut value =
-            value.ok().context("CAUDAL_API_KEY: given a text with other characters, allowed visible ASCII")?;
+        let mut value = value.ok().context("CAUDAL_API_KEY: given another text, allowed visible ASCII characters")?;
         value.set_sensitive(true);
         Ok(value)
     }

@@ -9,6 +9,7 @@ mod long;
 mod metrics;
 mod send;
 mod soak;
+mod settings;
 mod stack;
 mod tidy;
 mod trace;
