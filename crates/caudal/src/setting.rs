@@ -48,13 +48,11 @@ fn allowed(arg: &Arg, error: &Error) -> String {
     if is(TypeId::of::<SocketAddr>()) {
         return "ADDRESS:PORT, such as 127.0.0.1:8000 or [::1]:8000".to_owned();
     }
-    let whole = [
-        (TypeId::of::<u16>(), u64::from(u16::MAX)),
-        (TypeId::of::<u32>(), u64::from(u32::MAX)),
-        (TypeId::of::<u64>(), u64::MAX),
-    ];
-    if let Some((_, most)) = whole.into_iter().find(|(kind, _)| is(*kind)) {
-        return format!("a whole number from 0 to {most}");
+    if is(TypeId::of::<u16>()) {
+        return format!("a whole number from 0 to {}", u16::MAX);
+    }
+    if is(TypeId::of::<u32>()) || is(TypeId::of::<u64>()) {
+        return "a whole number".to_owned();
     }
     std::error::Error::source(error).map_or_else(|| arg.to_string(), ToString::to_string)
 }

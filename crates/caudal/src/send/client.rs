@@ -48,8 +48,9 @@ impl fmt::Debug for ApiKey {
 
 impl ApiKey {
     fn header(&self) -> anyhow::Result<HeaderValue> {
-        let value = HeaderValue::try_from(format!("Bearer {}", self.0));
-        let mut value = value.ok().context("CAUDAL_API_KEY: given another text, allowed visible ASCII characters")?;
+        let visible = Some(&self.0).filter(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()));
+        let value = visible.and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok());
+        let mut value = value.context("CAUDAL_API_KEY: given another text, allowed visible ASCII characters")?;
         value.set_sensitive(true);
         Ok(value)
     }
