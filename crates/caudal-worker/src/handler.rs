@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::future::Future;
 
-use caudal_queue::Lease;
 use chrono::{DateTime, Utc};
 use tracing::Span;
 use uuid::Uuid;
+
+use crate::port::Seen;
 
 /// Deals with the invoices of chunks. The worker leases, retries, settles and drains around it.
 ///
@@ -19,6 +20,14 @@ pub trait Handler: Send + Sync + 'static {
     /// Deals with a set of chunks, and answers for each of them, in order. `Unavailable` means the whole set is to be
     /// given again: nothing is counted against it.
     fn handle(&self, set: &[Delivery<'_>]) -> impl Future<Output = Result<Vec<Answer>, Unavailable>> + Send;
+
+    /// The payload cut into payloads of one invoice each, in order; none where it cannot be.
+    ///
+    /// Asked for when a chunk's workers died: an invoice that kills whoever handles it is found by handling each alone.
+    fn split(&self, payload: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let _ = payload;
+        None
+    }
 }
 
 /// A chunk as its handler sees it.
@@ -38,6 +47,8 @@ pub struct Delivery<'a> {
     pub received_at: DateTime<Utc>,
     /// How often the chunk has been delivered, this time included.
     pub deliveries: u32,
+    /// How many attempts at its invoices have failed.
+    pub attempts: u32,
     /// The chunk's `process` span, disabled where its batch is not sampled.
     pub span: &'a Span,
 }
@@ -53,17 +64,9 @@ impl std::fmt::Debug for Delivery<'_> {
 }
 
 impl<'a> Delivery<'a> {
-    pub(crate) fn of(lease: &'a Lease, span: &'a Span) -> Self {
-        Self {
-            payload: &lease.payload,
-            count: lease.count,
-            batch: lease.batch,
-            position: lease.position,
-            version: lease.version,
-            received_at: lease.received_at,
-            deliveries: lease.deliveries,
-            span,
-        }
+    pub(crate) fn of(seen: Seen<'a>, span: &'a Span) -> Self {
+        let Seen { payload, count, batch, position, version, received_at, deliveries, attempts, .. } = seen;
+        Self { payload, count, batch, position, version, received_at, deliveries, attempts, span }
     }
 }
 
@@ -72,7 +75,7 @@ impl<'a> Delivery<'a> {
 pub enum Answer {
     /// A verdict on each of its invoices, in order.
     Verdicts(Vec<Verdict>),
-    /// It cannot be read and never will: it is buried with its bytes.
+    /// It cannot be read and never will: it is buried whole, with its bytes.
     Damaged {
         /// Why, in words that do not quote it.
         reason: String,
@@ -81,20 +84,33 @@ pub enum Answer {
     Newer,
 }
 
-/// What became of one invoice, for good.
+/// What became of one invoice.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The effect stands.
     Recorded,
     /// There was nothing to do: it stood already, or something newer does.
     Unchanged,
-    /// It is refused, and is buried alone.
+    /// It is refused for good, and is buried alone.
     Rejected {
         /// The invoice's number.
         number: String,
-        /// Why, in words: the client is shown them.
-        reason: String,
+        /// Why, for programs: a name in snake case.
+        code: String,
+        /// Why, in words for operators: no secrets, no contents.
+        detail: String,
         /// A chunk of this invoice alone, to be tried again some day.
+        payload: Vec<u8>,
+    },
+    /// It did not succeed this time. It is tried again after 1 s, doubling to 60 s, and buried at its tenth attempt.
+    Failed {
+        /// The invoice's number.
+        number: String,
+        /// Why, for programs: a name in snake case.
+        code: String,
+        /// Why, in words for operators: no secrets, no contents.
+        detail: String,
+        /// A chunk of this invoice alone, for the next attempt.
         payload: Vec<u8>,
     },
 }
@@ -105,6 +121,7 @@ impl std::fmt::Debug for Verdict {
             Self::Recorded => "Recorded",
             Self::Unchanged => "Unchanged",
             Self::Rejected { .. } => "Rejected",
+            Self::Failed { .. } => "Failed",
         })
     }
 }

@@ -31,7 +31,9 @@ impl LedgerHandler {
         while let Some(part) = parts.pop() {
             match (self.commit(set, part).await, part) {
                 (Ok(outcomes), _) => verdicts.extend(outcomes.into_iter().map(verdict)),
-                (Err(Error::Rejected { detail, .. }), [work]) => verdicts.push(rejected(&work.entry.invoice, detail)),
+                (Err(Error::Rejected { code, detail }), [work]) => {
+                    verdicts.push(rejected(&work.entry.invoice, code, detail));
+                }
                 (Err(Error::Rejected { .. }), _) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
@@ -78,6 +80,10 @@ impl Handler for LedgerHandler {
         };
         Ok(read.into_iter().map(answer).collect())
     }
+
+    fn split(&self, payload: &[u8]) -> Option<Vec<Vec<u8>>> {
+        Some(chunk::decode(payload).ok()?.iter().map(alone).collect())
+    }
 }
 
 /// An entry and the chunk of the set it came in.
@@ -111,9 +117,12 @@ const fn verdict(outcome: Outcome) -> Verdict {
     }
 }
 
-fn rejected(invoice: &Invoice, reason: String) -> Verdict {
-    let payload = chunk::encode(std::slice::from_ref(invoice));
-    Verdict::Rejected { number: invoice.number.clone(), reason, payload }
+fn rejected(invoice: &Invoice, code: &str, detail: String) -> Verdict {
+    Verdict::Rejected { number: invoice.number.clone(), code: code.to_owned(), detail, payload: alone(invoice) }
+}
+
+fn alone(invoice: &Invoice) -> Vec<u8> {
+    chunk::encode(std::slice::from_ref(invoice))
 }
 
 /// The `process` spans of the chunks that have a work in the part, those that are sampled.

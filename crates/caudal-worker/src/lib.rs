@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod decision;
+mod gate;
 mod handler;
 mod hands;
 mod ledger;
 mod metrics;
 mod pace;
-mod process;
-mod settle;
+mod port;
+mod processor;
+mod reader;
+mod settler;
+mod shelf;
 mod worker;
 
 pub use handler::{Answer, Delivery, Handler, Unavailable, Verdict};

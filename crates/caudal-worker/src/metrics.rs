@@ -12,10 +12,12 @@ use crate::handler::{Answer, Verdict};
 pub struct Metrics {
     recorded: Counter,
     unchanged: Counter,
+    retried: Counter,
     buried: Counters<1>,
     reclaimed: Counter,
     post_to_commit: Histogram,
     handling: Histogram,
+    hung: Counter,
 }
 
 impl Default for Metrics {
@@ -23,10 +25,12 @@ impl Default for Metrics {
         Self {
             recorded: Counter::default(),
             unchanged: Counter::default(),
+            retried: Counter::default(),
             buried: Counters::new(["code"]),
             reclaimed: Counter::default(),
             post_to_commit: Histogram::new(LONG),
             handling: Histogram::new(SHORT),
+            hung: Counter::default(),
         }
     }
 }
@@ -37,6 +41,7 @@ impl Metrics {
         registry.register("recorded_invoices", "Invoices recorded", &self.recorded);
         let help = "Invoices that changed nothing: they stood already, or a newer version did";
         registry.register("unchanged_invoices", help, &self.unchanged);
+        registry.register("retried_invoices", "Invoices that failed and are tried again later", &self.retried);
         registry.register("buried_invoices", "Invoices that became dead letters, by the reason's code", &self.buried);
         registry.register(
             "reclaimed_chunks",
@@ -47,11 +52,17 @@ impl Metrics {
         registry.register("post_to_commit_seconds", help, &self.post_to_commit);
         let help = "Time the handler took for a set of chunks, from its call to its answer";
         registry.register("handling_duration_seconds", help, &self.handling);
+        registry.register("hung_sets", "Sets of chunks the handler gave no answer on in time", &self.hung);
     }
 
     /// The handler, called at `since`, has answered.
     pub(crate) fn handled(&self, since: Instant) {
         self.handling.observe(since.elapsed().as_secs_f64());
+    }
+
+    /// The handler has given no answer in time.
+    pub(crate) fn hung(&self) {
+        self.hung.inc();
     }
 
     /// The chunk received then was answered for by `now`; counts only where something of it was recorded.
@@ -68,8 +79,9 @@ impl Metrics {
     pub(crate) fn settled(&self, settlement: &Settlement) {
         self.recorded.inc_by(settlement.recorded.into());
         self.unchanged.inc_by(settlement.unchanged.into());
-        for _rejected in &settlement.rejected {
-            self.buried.add(["rejected".into()], 1);
+        self.retried.inc_by(settlement.retried.len() as u64);
+        for rejected in &settlement.rejected {
+            self.buried.add([rejected.code.clone().into()], rejected.count.into());
         }
     }
 

@@ -1,12 +1,16 @@
 //! How much to lease at once, how to cut it into sets, and how long to wait after a failure. Pure.
 
-use std::ops::Range;
 use std::time::Duration;
 
 /// How many invoices one set holds at most, unless a single chunk holds more.
-const SET: usize = 1_000;
+pub(crate) const SET: usize = 1_000;
 const FEWEST_CHUNKS: usize = 4;
 const MOST_CHUNKS: usize = 1_000;
+/// The wait before a failed invoice's second attempt, and the longest before any.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Up to this part of a wait is left out by chance, so that what failed together does not come back together.
+const JITTER: f64 = 0.2;
 
 /// How many chunks to lease, so that they make about one set: learned from those seen last.
 ///
@@ -21,8 +25,9 @@ impl Default for Appetite {
 }
 
 impl Appetite {
-    pub(crate) const fn chunks(self) -> usize {
-        self.0
+    /// How many chunks to lease where `room` invoices are lacking to a set.
+    pub(crate) fn chunks(self, room: usize) -> usize {
+        (self.0 * room / SET).max(1)
     }
 
     /// The appetite after chunks with these counts came.
@@ -30,30 +35,34 @@ impl Appetite {
         if counts.is_empty() {
             return self;
         }
-        let fitting = SET * counts.len() / total(counts).max(1);
+        let invoices: usize = counts.iter().map(|count| *count as usize).sum();
+        let fitting = SET * counts.len() / invoices.max(1);
         Self(fitting.min(self.0 * 2).clamp(FEWEST_CHUNKS, MOST_CHUNKS))
     }
 }
 
-fn total(counts: &[u32]) -> usize {
-    counts.iter().map(|count| *count as usize).sum()
+/// How many of the chunks, of which each has a count and may have to be alone, make the first set.
+pub(crate) fn first_set(chunks: impl Iterator<Item = (usize, bool)>) -> usize {
+    let (mut length, mut room) = (0, SET);
+    for (count, alone) in chunks {
+        if length > 0 && (alone || count > room) {
+            break;
+        }
+        length += 1;
+        room = room.saturating_sub(count);
+        if alone {
+            break;
+        }
+    }
+    length
 }
 
-/// Cuts chunks with these counts into sets of at most [`SET`] invoices, keeping their order.
-pub(crate) fn sets(counts: &[u32]) -> Vec<Range<usize>> {
-    let mut sets: Vec<Range<usize>> = Vec::new();
-    let mut room = 0;
-    for (index, count) in counts.iter().enumerate() {
-        match sets.last_mut() {
-            Some(set) if room >= *count as usize => set.end = index + 1,
-            _ => {
-                sets.push(index..index + 1);
-                room = SET;
-            }
-        }
-        room = room.saturating_sub(*count as usize);
-    }
-    sets
+/// How long an invoice waits after its failed attempt of this number, from 1: 1 s doubling to 60 s. `chance` lies between
+/// 0 and 1.
+pub(crate) fn retry_after(attempt: u32, chance: f64) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
+    let full = FIRST_RETRY.saturating_mul(doubled).min(LONGEST_RETRY);
+    full.mul_f64(1.0 - JITTER * chance.clamp(0.0, 1.0))
 }
 
 /// Pauses between tries: 100 ms doubling to 1 s.

@@ -7,6 +7,10 @@
 local stream, workers = unpack(KEYS)
 local group, idle, nobody, only = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
+if redis.call('EXISTS', stream) == 0 then
+  return 0
+end
+
 local removed = 0
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local consumer = {}

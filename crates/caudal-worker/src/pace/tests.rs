@@ -2,38 +2,53 @@
 
 use std::time::Duration;
 
-use super::{Appetite, Backoff, sets};
+use super::{Appetite, Backoff, SET, first_set, retry_after};
 
 #[test]
 fn the_appetite_grows_on_small_chunks_and_shrinks_at_once_on_large_ones() {
     let mut appetite = Appetite::default();
     for _ in 0..20 {
-        appetite = appetite.after(&vec![1; appetite.chunks()]);
+        appetite = appetite.after(&vec![1; appetite.chunks(SET)]);
     }
-    assert_eq!(appetite.chunks(), 1_000);
-    assert_eq!(appetite.after(&[250; 1_000]).chunks(), 4);
-    assert_eq!(appetite.after(&[100; 10]).chunks(), 10);
+    assert_eq!(appetite.chunks(SET), 1_000);
+    assert_eq!(appetite.chunks(1), 1);
+    assert_eq!(appetite.after(&[250; 1_000]).chunks(SET), 4);
+    assert_eq!(appetite.after(&[100; 10]).chunks(SET), 10);
+    assert_eq!(appetite.after(&[100; 10]).chunks(300), 3);
     assert_eq!(appetite.after(&[]), appetite);
-    assert!(appetite.after(&[0, 0]).chunks() >= 1);
+    assert!(appetite.after(&[0, 0]).chunks(SET) >= 1);
 }
 
 #[test]
 fn a_lone_small_chunk_is_no_reason_to_ask_for_a_flood() {
-    assert!(Appetite::default().after(&[1]).chunks() <= 8);
+    assert!(Appetite::default().after(&[1]).chunks(SET) <= 8);
 }
 
 #[test]
-fn sets_hold_all_chunks_in_order_and_about_a_thousand_invoices_each() {
-    for counts in [vec![1; 2_500], vec![250; 9], vec![999, 2, 1_000, 1, 250], vec![3_000, 1], vec![0; 5], vec![]] {
-        let sets = sets(&counts);
-        let joined: Vec<usize> = sets.iter().cloned().flatten().collect();
-        assert_eq!(joined, (0..counts.len()).collect::<Vec<_>>());
-        for set in sets {
-            let held: u32 = counts[set.clone()].iter().sum();
-            assert!(held <= 1_000 || set.len() == 1, "{held}");
-        }
-    }
-    assert_eq!(sets(&[250; 8]), [0..4, 4..8]);
+fn a_set_is_what_is_there_up_to_a_thousand_invoices() {
+    let together = |counts: &[usize]| first_set(counts.iter().map(|count| (*count, false)));
+    assert_eq!(together(&[]), 0);
+    assert_eq!(together(&[1]), 1);
+    assert_eq!(together(&[250; 8]), 4);
+    assert_eq!(together(&[999, 2]), 1);
+    assert_eq!(together(&[999, 1, 1]), 2);
+    assert_eq!(together(&[3_000, 1]), 1);
+    assert_eq!(together(&[0; 5]), 5);
+}
+
+#[test]
+fn what_must_be_alone_is_a_set_of_its_own() {
+    assert_eq!(first_set([(1, true), (1, false)].into_iter()), 1);
+    assert_eq!(first_set([(1, false), (1, false), (1, true)].into_iter()), 2);
+}
+
+#[test]
+fn retries_wait_one_second_doubling_to_sixty_less_what_chance_takes() {
+    let full: Vec<_> = (1..=9).map(|attempt| retry_after(attempt, 0.0).as_secs()).collect();
+    assert_eq!(full, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    assert_eq!(retry_after(1, 1.0), Duration::from_millis(800));
+    assert_eq!(retry_after(u32::MAX, 0.5), Duration::from_secs(54));
+    assert_eq!(retry_after(0, 0.0), Duration::from_secs(1));
 }
 
 #[test]

@@ -57,7 +57,7 @@ async fn at_the_end_the_set_in_flight_is_finished_and_the_rest_is_given_back() {
 async fn an_idle_worker_ends_long_before_its_grace_is_over() {
     let world = World::start().await;
     let worker = world.worker();
-    wait::until("ready", Duration::from_secs(10), async || if worker.probes.is_ready() { Ok(()) } else { Err("not") })
+    wait::until("ready", Duration::from_secs(30), async || if worker.probes.is_ready() { Ok(()) } else { Err("not") })
         .await
         .unwrap();
     let since = Instant::now();
