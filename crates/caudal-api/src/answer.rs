@@ -38,6 +38,16 @@ pub(crate) enum Answer {
     Invalid(Vec<FieldError>),
     /// The body could not be read.
     NotText,
+    /// The bytes are no request.
+    NoRequest,
+    /// The request speaks another version of HTTP.
+    OtherVersion,
+    /// The address is too long.
+    LongUri,
+    /// The headers are too long.
+    LongHead,
+    /// The request takes too long to come.
+    Slow,
     /// Too many bytes; the rest of them is not waited for.
     TooLarge,
     /// Too many invoices.
@@ -72,7 +82,7 @@ impl Answer {
     }
 
     /// What it counts for.
-    fn tally(&self) -> Option<Tally> {
+    pub(crate) fn tally(&self) -> Option<Tally> {
         match self {
             Self::Accepted { count, .. } => Some(Tally::Admitted(*count)),
             Self::OtherInvoices => Some(Tally::Refused("other_invoices")),
@@ -81,6 +91,9 @@ impl Answer {
             Self::Full => Some(Tally::Refused("full")),
             Self::Invalid(_) => Some(Tally::Refused("invalid")),
             Self::NotText => Some(Tally::Refused("not_text")),
+            Self::NoRequest | Self::OtherVersion => Some(Tally::Refused("no_request")),
+            Self::LongUri | Self::LongHead => Some(Tally::Refused("long_head")),
+            Self::Slow => Some(Tally::Refused("slow")),
             Self::TooLarge => Some(Tally::Refused("too_large")),
             Self::TooMany => Some(Tally::Refused("too_many")),
             Self::Unavailable => Some(Tally::Refused("unavailable")),
@@ -128,10 +141,12 @@ impl IntoResponse for Answer {
             Self::Full => with(RETRY_AFTER, FULL_SECONDS.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL)),
             Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
             Self::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),
-            Self::TooLarge => {
-                let close = HeaderValue::from_static("close");
-                with(CONNECTION, close, detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_LARGE))
-            }
+            Self::NoRequest => detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST),
+            Self::OtherVersion => detail(StatusCode::HTTP_VERSION_NOT_SUPPORTED, wire::OTHER_VERSION),
+            Self::LongUri => detail(StatusCode::URI_TOO_LONG, wire::LONG_URI),
+            Self::LongHead => detail(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, wire::LONG_HEAD),
+            Self::Slow => closing(detail(StatusCode::REQUEST_TIMEOUT, wire::SLOW)),
+            Self::TooLarge => closing(detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_LARGE)),
             Self::TooMany => detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_MANY),
             Self::Unavailable => {
                 let response = detail(StatusCode::SERVICE_UNAVAILABLE, wire::UNAVAILABLE);
@@ -162,6 +177,11 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 fn detail(status: StatusCode, text: &'static str) -> Response {
     json(status, &Detail { detail: text.into() })
+}
+
+/// The last answer on its connection: the rest of the request is not waited for.
+fn closing(response: Response) -> Response {
+    with(CONNECTION, HeaderValue::from_static("close"), response)
 }
 
 fn with(name: HeaderName, value: HeaderValue, mut response: Response) -> Response {

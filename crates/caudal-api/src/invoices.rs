@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use caudal_invoice::{Invoice, Refusal, RutCheck, chunk, fingerprint, parse_batch};
 use caudal_queue::{Admission, Batch, Chunk, Error, Queue};
 use caudal_telemetry::trace::traceparent;
@@ -17,11 +16,9 @@ use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::callers::Caller;
-use crate::key;
 use crate::router::Service;
+use crate::{body, key};
 
-/// The most bytes a body may have.
-pub(crate) const MAX_BODY: usize = 8 * 1024 * 1024;
 /// From this size on a body is read on a thread of its own, so that others are answered meanwhile.
 const LARGE_BODY: usize = 256 * 1024;
 /// Pauses before Redis is asked again whether it has the batch.
@@ -32,12 +29,11 @@ pub(crate) async fn post(
     Caller(caller): Caller,
     State(service): State<Service>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Answer {
-    let body = match body {
+    let body = match body::read(body, service.body_limit).await {
         Ok(body) => body,
-        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Answer::TooLarge,
-        Err(_) => return Answer::NotText,
+        Err(answer) => return answer,
     };
     let key = key::digest(&headers, &caller);
     match (parse(content_type(&headers), body, service.rut_check).await, key) {

@@ -8,6 +8,8 @@ use caudal_queue::Queue;
 use caudal_telemetry::metrics::{Counter, Counters, Histograms, Registry, SHORT};
 use tokio::time::Instant;
 
+use crate::answer::Answer;
+
 /// The route of what matches none.
 const NO_ROUTE: &str = "none";
 
@@ -51,6 +53,13 @@ impl Metrics {
         registry.register("admitted_batches", "Batches answered with 202", &self.batches);
         registry.register("admitted_invoices", "Invoices in the batches answered with 202", &self.invoices);
         registry.register("refused_requests", "Requests turned away, by reason", &self.refused);
+    }
+
+    /// Counts an answer to what became no request.
+    pub(crate) fn refuse(&self, answer: &Answer) {
+        if let Some(tally) = answer.tally() {
+            self.tally(tally);
+        }
     }
 
     fn tally(&self, tally: Tally) {

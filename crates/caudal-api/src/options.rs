@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::Limits;
+
 /// Where the API listens, whom it answers, and when it turns batches away.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -25,6 +27,9 @@ pub struct Options {
     /// Whether a RUT's check digit is verified
     #[arg(long, env = "CAUDAL_RUT_CHECK", value_enum, default_value_t)]
     pub rut_check: RutCheck,
+    /// How long clients may take, and how many there may be.
+    #[arg(skip)]
+    pub limits: Limits,
 }
 
 /// How a repeated Idempotency-Key is answered.

@@ -1,9 +1,10 @@
 //! The routes, and what stands around each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef, Request};
+use axum::extract::{FromRef, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -29,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) callers: Option<Arc<Callers>>,
     pub(crate) on_duplicate: OnDuplicate,
     pub(crate) rut_check: RutCheck,
+    /// How long a body may take to come.
+    pub(crate) body_limit: Duration,
 }
 
 impl FromRef<Service> for Ledger {
@@ -43,7 +46,7 @@ pub(crate) type Public = MapRequest<Router, fn(Request) -> Request>;
 /// The routes for clients.
 pub(crate) fn public(service: Service, metrics: Metrics) -> Public {
     let mut routes = Router::new()
-        .route("/facturas/", post(invoices::post).layer(DefaultBodyLimit::max(invoices::MAX_BODY)))
+        .route("/facturas/", post(invoices::post))
         .route("/facturas", any(path::redirect))
         .route("/lotes/{id}", get(batches::get));
     if service.callers.is_some() {

@@ -1,13 +1,10 @@
 //! The listeners and their life.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::ServiceExt;
-use axum::extract::Request;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_telemetry::ops::{self, Probes};
@@ -16,11 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::callers::Callers;
 use crate::metrics::{self, Metrics};
-use crate::router::{self, Public, Service};
-use crate::{InvalidKeys, Options};
+use crate::router::{self, Service};
+use crate::{InvalidKeys, Options, server};
 
-/// How long requests under way may take to end after a shutdown.
-const GRACE: Duration = Duration::from_secs(10);
 /// How often Redis is looked at until it is fit.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -46,7 +41,7 @@ pub enum Error {
         /// What is wrong with it.
         source: InvalidKeys,
     },
-    /// A listener broke.
+    /// The listener for probes and operators broke.
     #[error("no more connections can be taken")]
     Accept(#[source] std::io::Error),
 }
@@ -88,10 +83,11 @@ impl Listeners {
     }
 }
 
-/// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are answered, or after 10 s.
+/// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are
+/// answered, or after the grace of the limits.
 ///
 /// # Errors
-/// [`Error::Keys`] where the file of API keys is wrong, [`Error::Accept`] where a listener breaks.
+/// [`Error::Keys`] where the file of API keys is wrong, [`Error::Accept`] where the operators' listener breaks.
 pub async fn serve(
     listeners: Listeners,
     options: &Options,
@@ -110,14 +106,15 @@ pub async fn serve(
         callers: callers.clone(),
         on_duplicate: options.on_duplicate,
         rut_check: options.rut_check.into(),
+        body_limit: options.limits.body,
     };
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
     // The probes answer until the last request is done.
     let done = CancellationToken::new();
     let clients = async {
-        let served = serve_clients(listeners.public, router::public(service, metrics.clone()), &shutdown).await;
+        let routes = router::public(service, metrics.clone());
+        server::run(listeners.public, routes, options.limits, metrics.clone(), &shutdown).await;
         done.cancel();
-        served
     };
     let operators =
         ops::serve(listeners.ops, router::ops(ledger, metrics.clone()), probes.clone(), registry, done.clone());
@@ -127,30 +124,14 @@ pub async fn serve(
             done.run_until_cancelled(callers.follow()).await;
         }
     };
-    let (clients, operators, ..) = tokio::join!(clients, operators, fitness, keys);
-    clients.and(operators).map_err(Error::Accept)
+    let ((), operators, ..) = tokio::join!(clients, operators, fitness, keys);
+    operators.map_err(Error::Accept)
 }
 
 async fn callers(options: &Options) -> Result<Option<Arc<Callers>>, Error> {
     let Some(file) = &options.api_keys_file else { return Ok(None) };
     let refused = |source| Error::Keys { file: file.clone(), source };
     Ok(Some(Arc::new(Callers::load(file).await.map_err(refused)?)))
-}
-
-async fn serve_clients(listener: TcpListener, routes: Public, shutdown: &CancellationToken) -> std::io::Result<()> {
-    let server = axum::serve(listener, ServiceExt::<Request>::into_make_service(routes))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let overdue = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served,
-        () = overdue => {
-            tracing::warn!("requests that did not end in time are cut off");
-            Ok(())
-        }
-    }
 }
 
 /// Once Redis was reached and fit, the API stays ready: it answers outages itself.

@@ -7,4 +7,6 @@ mod compat;
 mod door;
 mod lifecycle;
 mod outages;
+mod raw;
 mod site;
+mod streams;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use caudal_api::{Error, Listeners, OnDuplicate, Options, RutCheck, serve};
+use caudal_api::{Error, Limits, Listeners, OnDuplicate, Options, RutCheck, serve};
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_telemetry::ops;
@@ -26,6 +26,7 @@ pub(crate) fn options() -> Options {
         api_keys_file: None,
         on_duplicate: OnDuplicate::Conflict,
         rut_check: RutCheck::Lax,
+        limits: Limits::default(),
     }
 }
 

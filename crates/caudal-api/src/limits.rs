@@ -1,0 +1,36 @@
+//! How long clients may take, and how many of them there may be at once.
+
+use std::time::Duration;
+
+/// The limits of a client's connection. What exceeds one is answered where anything was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; further ones wait to be taken.
+    pub connections: usize,
+    /// From the first byte of a request to the end of its headers.
+    pub head: Duration,
+    /// From the end of a request's headers to the end of its body.
+    pub body: Duration,
+    /// Without a request; longer than load balancers keep theirs (60 s), so that it is they who close.
+    pub idle: Duration,
+    /// Without the client taking a byte of its answer.
+    pub write: Duration,
+    /// How long the rest of a request is still read after its last answer, so that the client gets to see it.
+    pub linger: Duration,
+    /// How long requests under way may take to end after a shutdown.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
+            linger: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

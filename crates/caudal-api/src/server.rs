@@ -1,0 +1,94 @@
+//! The server of clients: takes connections while there is room, and ends with them.
+
+mod alarm;
+mod connection;
+mod farewell;
+mod socket;
+mod streams;
+mod turn;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::Limits;
+use crate::metrics::Metrics;
+use crate::router::Public;
+
+/// How long to wait where the system has no room for a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What every connection works with.
+#[derive(Clone)]
+struct House {
+    routes: Public,
+    limits: Limits,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    /// No more requests are taken.
+    leaving: CancellationToken,
+    /// Nothing is waited for any more.
+    closed: CancellationToken,
+}
+
+impl House {
+    async fn answer(self, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+        let request: Request = request.map(Body::new);
+        self.routes.oneshot(request).await
+    }
+}
+
+/// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are answered, or after
+/// the grace.
+pub(crate) async fn run(
+    listener: TcpListener,
+    routes: Public,
+    limits: Limits,
+    metrics: Metrics,
+    shutdown: &CancellationToken,
+) {
+    let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+    let house = House { routes, limits, metrics, tasks, leaving: shutdown.clone(), closed };
+    take(listener, &house).await;
+    house.tasks.close();
+    if tokio::time::timeout(limits.grace, house.tasks.wait()).await.is_err() {
+        tracing::warn!("requests that did not end in time are cut off");
+        house.closed.cancel();
+        house.tasks.wait().await;
+    }
+}
+
+async fn take(listener: TcpListener, house: &House) {
+    let seats = Arc::new(Semaphore::new(house.limits.connections));
+    let next = async || (seats.clone().acquire_owned().await.ok(), accept(&listener).await);
+    while let Some((seat, stream)) = house.leaving.run_until_cancelled(next()).await {
+        house.tasks.spawn(attend(seat, stream, house.clone()));
+    }
+}
+
+async fn attend(_seat: Option<OwnedSemaphorePermit>, stream: TcpStream, house: House) {
+    connection::attend(stream, house).await;
+}
+
+/// The next connection. Where there is none to be had, for example because too many files are open, it waits.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

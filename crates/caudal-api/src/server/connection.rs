@@ -1,0 +1,86 @@
+//! A connection with one request at a time (HTTP/1), and what begins as one.
+
+use chrono::Utc;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::farewell::{self, End};
+use super::socket::Socket;
+use super::turn::State;
+use super::{House, streams};
+
+/// The most bytes the head of a request may have.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+/// The most bytes of a body that are read ahead.
+const READ_AHEAD: usize = 256 * 1024;
+
+/// Answers a client until one of the two has enough.
+pub(super) async fn attend(stream: TcpStream, house: House) {
+    // Without it an answer may wait for the acknowledgement of the one before.
+    drop(stream.set_nodelay(true));
+    let mut socket = Socket::new(stream, house.limits);
+    let speaks_http2 = tokio::select! {
+        speaks = socket.speaks_http2() => speaks,
+        () = house.leaving.cancelled() => {
+            let end = End { open: socket.heard(), closed: true, ..End::default() };
+            return part(socket, &end, &house).await;
+        }
+    };
+    if speaks_http2 { streams::serve(socket, &house).await } else { serve(socket, &house).await }
+}
+
+async fn serve(socket: Socket, house: &House) {
+    let turn = socket.turn();
+    let service = service_fn(|request| {
+        turn.set(State::Busy);
+        let answer = house.clone().answer(request);
+        let turn = turn.clone();
+        async move {
+            let answer = answer.await;
+            turn.set(State::Answered);
+            answer
+        }
+    });
+    let mut connection = http1::Builder::new()
+        // A client may end its side once it has asked.
+        .half_close(true)
+        // The socket keeps the time.
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(READ_AHEAD)
+        .serve_connection(TokioIo::new(socket), service);
+    let ended = tokio::select! {
+        ended = &mut connection => Some(ended),
+        () = house.leaving.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            house.closed.run_until_cancelled(&mut connection).await
+        }
+    };
+    let parts = connection.into_parts();
+    let socket = parts.io.into_inner();
+    let error = ended.as_ref().and_then(|ended| ended.as_ref().err());
+    let waiting = turn.state() == State::Waiting && (socket.heard() || !parts.read_buf.is_empty());
+    let end = End {
+        // Where the library ended of itself, what is unread belongs to a request that has its answer.
+        open: (socket.late() || !matches!(ended, Some(Ok(())))) && (waiting || turn.state() == State::Busy),
+        malformed: socket.refused() || error.is_some_and(hyper::Error::is_parse),
+        too_large: error.is_some_and(hyper::Error::is_parse_too_large),
+        late: socket.late(),
+        closed: house.leaving.is_cancelled(),
+        unread: &parts.read_buf,
+    };
+    part(socket, &end, house).await;
+}
+
+async fn part(socket: Socket, end: &End<'_>, house: &House) {
+    let words = match end.answer() {
+        Some(answer) => {
+            house.metrics.refuse(&answer);
+            farewell::write(answer, Utc::now()).await
+        }
+        None => Vec::new(),
+    };
+    socket.close(&words).await;
+}

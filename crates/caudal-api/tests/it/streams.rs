@@ -1,0 +1,104 @@
+//! Clients that speak HTTP/2 without asking first.
+
+use std::time::Duration;
+
+use caudal_api::{Limits, Options};
+use caudal_testkit::{Redis, wait};
+use reqwest::{Client, Version};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::site::{NO_DATABASE, SOON, Site, invoices, options};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+fn client() -> Client {
+    Client::builder().http2_prior_knowledge().no_proxy().build().unwrap()
+}
+
+async fn connect(site: &Site, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(site.address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
+/// Whether a frame of this type comes before the connection ends.
+async fn hears(stream: &mut TcpStream, kind: u8) -> bool {
+    let mut head = [0; 9];
+    while let Ok(Ok(_)) = timeout(SOON, stream.read_exact(&mut head)).await {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        stream.read_exact(&mut vec![0; length]).await.unwrap();
+        if head[3] == kind {
+            return true;
+        }
+    }
+    false
+}
+
+const GO_AWAY: u8 = 7;
+
+#[tokio::test]
+async fn a_batch_is_taken_in_over_http_2() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let client = client();
+    let post = || client.post(site.url("/facturas/")).header("idempotency-key", "k").json(&invoices(2)).send();
+    let first = post().await.unwrap();
+    assert_eq!((first.version(), first.status().as_u16()), (Version::HTTP_2, 202));
+    assert_eq!(post().await.unwrap().status(), 409);
+}
+
+#[tokio::test]
+async fn oversized_requests_are_answered_over_http_2() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let client = client();
+    let body = vec![b' '; 9 * 1024 * 1024];
+    let large = client.post(site.url("/facturas/")).header("idempotency-key", "k").body(body).send().await.unwrap();
+    assert_eq!(large.status(), 413);
+    assert!(large.json::<serde_json::Value>().await.unwrap()["detail"].is_string());
+    let long = client.get(site.url("/lotes/x")).header("a", "b".repeat(70_000)).send().await.unwrap();
+    assert_eq!(long.status(), 431);
+    assert!(long.json::<serde_json::Value>().await.unwrap()["detail"].is_string());
+}
+
+#[tokio::test]
+async fn garbage_behind_the_preface_is_told_goodbye() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let mut stream = connect(&site, &[PREFACE, b"GET / HTTP/1.1\r\n\r\n and more of it"].concat()).await;
+    assert!(hears(&mut stream, GO_AWAY).await);
+}
+
+#[tokio::test]
+async fn a_silent_client_is_told_goodbye() {
+    let redis = Redis::start().await.unwrap();
+    let limits = Limits { idle: Duration::from_millis(200), ..Limits::default() };
+    let site = Site::start_with(&redis.url(), NO_DATABASE, Options { limits, ..options() }).await;
+    for bytes in [PREFACE.to_vec(), [PREFACE, SETTINGS].concat()] {
+        let mut stream = connect(&site, &bytes).await;
+        assert!(hears(&mut stream, GO_AWAY).await);
+        let ended = async || {
+            let mut rest = Vec::new();
+            timeout(SOON, stream.read_to_end(&mut rest)).await.is_ok()
+        };
+        assert!({ ended }().await, "the connection stays open");
+    }
+}
+
+#[tokio::test]
+async fn at_the_end_clients_are_told_goodbye_and_the_api_ends() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let client = client();
+    assert_eq!(client.get(site.url("/lotes/x")).send().await.unwrap().status(), 404);
+    let mut stream = connect(&site, &[PREFACE, SETTINGS].concat()).await;
+    assert!(hears(&mut stream, 4).await, "the connection is greeted");
+    site.shutdown.cancel();
+    assert!(hears(&mut stream, GO_AWAY).await);
+    drop(stream);
+    let ended = async || if site.task.is_finished() { Ok(()) } else { Err("it still runs") };
+    wait::until("the API ends", SOON, ended).await.unwrap();
+}
