@@ -147,4 +147,9 @@ async fn become_ready(queue: &Queue, probes: &Probes) {
         tokio::time::sleep(LOOK).await;
     }
     probes.ready();
+    if let Ok(durability) = queue.durability().await
+        && let Some(weakness) = durability.weakness()
+    {
+        tracing::warn!("{weakness}");
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long one `Consumer::lease` waits at most. Short, because a read is never cancelled: a shutdown waits for it.
-pub const LONGEST_BLOCK: Duration = Duration::from_secs(2);
+pub const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 
 /// How many entries one promotion moves at most.
 const MOST_PROMOTED: u32 = 100;

@@ -40,6 +40,20 @@ pub struct Durability {
     pub last_write_succeeded: Option<bool>,
 }
 
+impl Durability {
+    /// What a crash would cost, in words for the log; none where nothing confirmed is lost, or nothing is known.
+    #[must_use]
+    pub fn weakness(&self) -> Option<&'static str> {
+        match (self.append_only, self.fsync) {
+            (Some(false), _) => Some("Redis writes no append-only file: its crash loses accepted invoices"),
+            (Some(true), Some(Fsync::EverySecond | Fsync::No)) => Some(
+                "Redis confirms before its append-only file is on the disk: the machine's crash loses accepted invoices",
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl Queue {
     /// Whether Redis is reached and fit: 7.0 or newer, and never evicting keys.
     ///

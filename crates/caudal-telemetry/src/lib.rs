@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod export;
+mod log;
 pub mod metrics;
 pub mod ops;
 mod options;

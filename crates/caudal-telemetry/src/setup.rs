@@ -1,23 +1,21 @@
 //! Installs logs and traces, and takes them down again.
 
 use std::env;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::{Format, Options};
+use crate::{Options, export, log};
 
 /// How long the last spans may take to reach the collector.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+const FLUSH_LIMIT: Duration = Duration::from_millis(800);
 
 /// Why logs and traces could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +36,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Sends what is queued and stops, within two seconds.
+    /// Sends what is queued and stops, within 0.8 s.
     pub async fn shutdown(self) {
         let Some(provider) = self.provider else { return };
         // The exporter needs the runtime's threads while this waits: on the runtime itself it would lock up.
@@ -51,12 +49,12 @@ impl Guard {
 
 /// Sets up logs and, where the environment names a collector, traces, for the role (`api`, `worker`, ..) of this process.
 ///
-/// Must be called inside a tokio runtime, once. An unusable collector address is logged and costs the traces only.
+/// Must be called inside a tokio runtime, once. What the environment says of the collector, if unusable, is logged and costs the traces only.
 ///
 /// # Errors
 /// [`Error::Filter`] for a log filter that does not parse, [`Error::Twice`] at the second call.
 pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
-    let (provider, failure) = match tracing_wanted().then(|| provider(role)).transpose() {
+    let (provider, failure) = match export::is_wanted().then(|| provider(role)).transpose() {
         Ok(provider) => (provider, None),
         Err(error) => (None, Some(error)),
     };
@@ -66,34 +64,15 @@ pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
             // Only our own spans: the exporter's own would make a trace of every export.
             .with_filter(Targets::new().with_target("caudal", LevelFilter::INFO))
     });
-    tracing_subscriber::registry().with(log_layer(options)?).with(traces).try_init()?;
+    tracing_subscriber::registry().with(log::layer(options)?).with(traces).try_init()?;
     if let Some(error) = failure {
-        tracing::warn!(%error, "traces are off: the collector's address cannot be used");
+        tracing::warn!(error = &error as &dyn std::error::Error, "traces are off");
     }
     Ok(Guard { provider })
 }
 
-fn log_layer(options: &Options) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error> {
-    let filter = EnvFilter::try_new(&options.log)?;
-    let colours = std::io::stderr().is_terminal();
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
-    Ok(match options.log_format {
-        Format::Text => layer.with_filter(filter).boxed(),
-        Format::Json => layer.json().with_filter(filter).boxed(),
-    })
-}
-
-/// The SDK reads most OTEL_* variables itself, but not these.
-fn tracing_wanted() -> bool {
-    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found.eq_ignore_ascii_case(value));
-    let named = |name: &str| env::var(name).is_ok_and(|found| !found.is_empty());
-    (named("OTEL_EXPORTER_OTLP_ENDPOINT") || named("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
-        && !is("OTEL_SDK_DISABLED", "true")
-        && !is("OTEL_TRACES_EXPORTER", "none")
-}
-
-fn provider(role: &'static str) -> Result<SdkTracerProvider, opentelemetry_otlp::ExporterBuildError> {
-    let exporter = SpanExporter::builder().with_tonic().build()?;
+fn provider(role: &'static str) -> Result<SdkTracerProvider, export::Error> {
+    let exporter = export::exporter()?;
     Ok(SdkTracerProvider::builder().with_resource(resource(role)).with_batch_exporter(exporter).build())
 }
 

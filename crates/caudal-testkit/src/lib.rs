@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod black_hole;
 mod control_plane;
 mod error;
 mod folder;
@@ -12,10 +13,11 @@ pub mod programs;
 mod redis;
 pub mod wait;
 
+pub use black_hole::BlackHole;
 pub use control_plane::{ControlPlane, Site};
 pub use error::Error;
 pub use folder::free_port;
-pub use otlp::{OtlpSink, Span};
+pub use otlp::{Export, OtlpSink, Protocol, Span};
 pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use process::{Output, Process, Signal, bound_to_parent};

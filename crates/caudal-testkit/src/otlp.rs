@@ -1,12 +1,21 @@
-//! A collector for tests: takes spans over OTLP/gRPC and keeps them.
+//! A collector for tests: takes spans over OTLP, by gRPC and by HTTP on the same port, and keeps them.
 
 use std::{
     collections::BTreeMap,
+    future::IntoFuture,
+    io::Read,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode as HttpStatus},
+    routing::post,
+};
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -15,11 +24,9 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     trace::v1::{ResourceSpans, Span as WireSpan, status::StatusCode},
 };
+use prost::Message;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tonic::{
-    Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
 
 use crate::{Error, wait};
 
@@ -50,7 +57,25 @@ pub struct Span {
     pub end: u64,
 }
 
-/// A running OTLP/gRPC receiver on 127.0.0.1. It ends when this is dropped.
+/// How an export came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// As a call of gRPC.
+    Grpc,
+    /// As an HTTP request with a body in protobuf.
+    Http,
+}
+
+/// One request that brought spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// How it came.
+    pub protocol: Protocol,
+    /// Its headers, those that are text.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A running OTLP receiver on 127.0.0.1. It ends when this is dropped.
 #[derive(Debug)]
 pub struct OtlpSink {
     endpoint: String,
@@ -59,7 +84,13 @@ pub struct OtlpSink {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<Vec<Span>>>);
+struct Kept(Arc<Mutex<Received>>);
+
+#[derive(Debug, Default)]
+struct Received {
+    spans: Vec<Span>,
+    exports: Vec<Export>,
+}
 
 impl OtlpSink {
     /// Starts to listen on a free port. Must be called inside a tokio runtime, whose threads it uses.
@@ -68,8 +99,10 @@ impl OtlpSink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io(listening))?;
         let address = listener.local_addr().map_err(Error::io(listening))?;
         let kept = Kept::default();
-        let service = TraceServiceServer::new(kept.clone());
-        let serving = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+        let service = TraceServiceServer::new(kept.clone()).accept_compressed(CompressionEncoding::Gzip);
+        let http = axum::Router::new().route("/v1/traces", post(take)).with_state(kept.clone());
+        let router = Routes::new(service).into_axum_router().merge(http);
+        let serving = axum::serve(listener, router).into_future();
         let server = tokio::spawn(async move {
             // It ends by being aborted: an error would show as spans that never come.
             let _ = serving.await;
@@ -84,7 +117,12 @@ impl OtlpSink {
 
     /// All spans received so far, in the order of their arrival.
     pub fn spans(&self) -> Vec<Span> {
-        self.kept.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.kept.lock().spans.clone()
+    }
+
+    /// All requests that brought them.
+    pub fn exports(&self) -> Vec<Export> {
+        self.kept.lock().exports.clone()
     }
 
     /// Waits for a span that `wanted` accepts and returns the first.
@@ -116,14 +154,45 @@ impl Drop for OtlpSink {
     }
 }
 
+impl Kept {
+    fn keep(&self, protocol: Protocol, headers: &HeaderMap, request: ExportTraceServiceRequest) {
+        let text =
+            |(name, value): (_, &axum::http::HeaderValue)| Some((format!("{name}"), value.to_str().ok()?.to_owned()));
+        let headers = headers.iter().filter_map(text).collect();
+        let mut received = self.lock();
+        received.exports.push(Export { protocol, headers });
+        received.spans.extend(request.resource_spans.into_iter().flat_map(read));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Received> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes an export by HTTP.
+async fn take(State(kept): State<Kept>, headers: HeaderMap, body: Bytes) -> Result<Vec<u8>, HttpStatus> {
+    let mut inflated = Vec::new();
+    let body = match headers.get("content-encoding").map(|value| value.as_bytes()) {
+        None => &*body,
+        Some(b"gzip") => {
+            GzDecoder::new(&*body).read_to_end(&mut inflated).map_err(|_| HttpStatus::BAD_REQUEST)?;
+            &*inflated
+        }
+        Some(_) => return Err(HttpStatus::UNSUPPORTED_MEDIA_TYPE),
+    };
+    let request = ExportTraceServiceRequest::decode(body).map_err(|_| HttpStatus::BAD_REQUEST)?;
+    kept.keep(Protocol::Http, &headers, request);
+    Ok(ExportTraceServiceResponse::default().encode_to_vec())
+}
+
 #[tonic::async_trait]
 impl TraceService for Kept {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let spans = request.into_inner().resource_spans.into_iter().flat_map(read);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
+        let (metadata, _, request) = request.into_parts();
+        self.keep(Protocol::Grpc, &metadata.into_headers(), request);
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }

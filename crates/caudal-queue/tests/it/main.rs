@@ -5,6 +5,7 @@ mod admit;
 mod keys;
 mod lease;
 mod look;
+mod metrics;
 mod outage;
 mod settle;
 mod wake;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod client;
+mod collector;
 mod dev;
 mod faults;
 mod long;

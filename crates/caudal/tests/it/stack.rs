@@ -17,6 +17,8 @@ pub(crate) struct Stack {
     pub(crate) database: String,
     /// More environment for every role.
     pub(crate) environment: Vec<(String, String)>,
+    /// Where an API's log goes.
+    pub(crate) output: Output,
 }
 
 /// One running API.
@@ -24,7 +26,7 @@ pub(crate) struct Api {
     pub(crate) client: Client,
     pub(crate) url: String,
     pub(crate) ops_url: String,
-    _process: Process,
+    pub(crate) process: Process,
 }
 
 impl Stack {
@@ -32,7 +34,7 @@ impl Stack {
         let (redis, postgres) = tokio::join!(Redis::start(), Postgres::start());
         let (redis, postgres) = (redis.unwrap(), postgres.unwrap());
         let database = postgres.database().await.unwrap();
-        let stack = Self { redis, postgres, database, environment: Vec::new() };
+        let stack = Self { redis, postgres, database, environment: Vec::new(), output: Output::Inherit };
         let migrate = Process::start(&stack.command(&["migrate"]), Output::Inherit).unwrap();
         assert!(migrate.wait().await.unwrap().success());
         stack
@@ -48,11 +50,11 @@ impl Stack {
     pub(crate) async fn api(&self) -> Api {
         let (listen, ops_listen) = (free_address(), free_address());
         let command = self.command(&["api", "--listen", &listen, "--ops-listen", &ops_listen]);
-        let process = Process::start(&command, Output::Inherit).unwrap();
+        let process = Process::start(&command, self.output.clone()).unwrap();
         let url = format!("http://{listen}");
         let client = Client::new(url.clone());
         process.ready(START, async || ready(&ops_listen).await).await.unwrap();
-        Api { client, url, ops_url: format!("http://{ops_listen}"), _process: process }
+        Api { client, url, ops_url: format!("http://{ops_listen}"), process }
     }
 
     pub(crate) async fn worker(&self) -> Process {
