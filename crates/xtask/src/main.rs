@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod cluster;
 mod cluster_test;
 mod command;
@@ -35,6 +36,8 @@ enum Task {
     Test,
     /// Run the fault and load tests for long: see `cargo xtask soak --help`.
     Soak(soak::Args),
+    /// Measure what Caudal can do here, each figure beside its floor.
+    Bench(bench::Args),
     /// Run a command in a real, disposable Kubernetes.
     Cluster(cluster::Args),
     /// A stage of `cluster`.
@@ -62,6 +65,7 @@ async fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Dev(args) => dev::run(args).await,
         Task::Test => test::run(),
+        Task::Bench(args) => bench::run(&args),
         Task::Soak(args) => soak::run(&args),
         Task::Cluster(args) => cluster::execute(args).await,
         Task::ClusterStage(args) => cluster::stage::execute(args).await,
