@@ -2,6 +2,8 @@
 
 mod cli;
 mod dev;
+#[cfg(test)]
+mod reference;
 mod role;
 mod send;
 mod setting;

@@ -27,7 +27,7 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let listener = options.ops.bind().await?;
     // The probes answer until the leadership is given back.
     let done = CancellationToken::new();
-    let operators = ops::serve(listener, Router::new(), probes.clone(), Registry::new("controller"), done.clone());
+    let operators = ops::serve(listener, Router::new(), probes.clone(), registry(), done.clone());
     let control = async {
         let controlled = caudal_controller::run(&options.controller, &probes, shutdown).await;
         done.cancel();
@@ -36,4 +36,9 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let (controlled, served) = tokio::join!(control, operators);
     controlled?;
     served.context("the probes can no longer be answered")
+}
+
+/// All metrics of a controller.
+pub(crate) fn registry() -> Registry {
+    Registry::new("controller")
 }
