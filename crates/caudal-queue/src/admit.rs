@@ -3,13 +3,14 @@
 use redis::{ErrorKind, RedisError, Value, from_redis_value};
 use uuid::Uuid;
 
-use crate::{Admission, Batch, Error, Queue, entry::Head, queue::KEPT};
+use crate::{Admission, Batch, Error, Queue, door::Request, entry::Head};
 
 /// How many bytes of a fingerprint tell batches apart.
 const FINGERPRINT: usize = 16;
 
 impl Queue {
-    /// Takes the batch in, all of it or nothing. May be asked again with the same batch when the answer was lost.
+    /// Takes the batch in, all of it or nothing. May be asked again with the same batch when the answer was lost. Batches that
+    /// are admitted at the same time share the cost of asking Redis.
     ///
     /// A batch that would lift the backlog over `max_backlog` invoices is refused; with 0, all but known keys are.
     ///
@@ -17,26 +18,30 @@ impl Queue {
     /// `Unavailable` (the batch may have been taken in), `OutOfMemory` (it was not) and `Misconfigured`.
     pub async fn admit(&self, batch: &Batch, max_backlog: u64) -> Result<Admission, Error> {
         let keys = self.keys();
-        let mut call = self.scripts().admit.prepare_invoke();
-        call.key(keys.idem(&batch.key));
-        for key in [&keys.backlog, &keys.version, &keys.shut, &keys.stream] {
-            call.key(key);
-        }
-        call.key(keys.lote(batch.id))
-            .arg(Ticket::of(batch).encode())
-            .arg(batch.count())
-            .arg(max_backlog)
-            .arg(KEPT.as_secs())
-            .arg(&batch.caller)
-            .arg(&keys.wake);
-        let mut position = 0;
-        for chunk in &batch.chunks {
-            call.arg(head(batch, position, chunk.count).encode_rest(&chunk.payload));
-            position += chunk.count;
-        }
-        let answer: Value = call.invoke_async(&mut self.connection()).await?;
-        Ok(admission(batch, answer)?)
+        let request = Request {
+            idem: keys.idem(&batch.key),
+            lote: keys.lote(batch.id),
+            arguments: arguments(batch),
+            max_backlog,
+        };
+        Ok(admission(batch, self.door().pass(self, request).await?)?)
     }
+}
+
+/// Ticket, count, caller, number of chunks and the chunks' entries, but for what admission adds.
+fn arguments(batch: &Batch) -> Vec<Vec<u8>> {
+    let mut arguments = vec![
+        Ticket::of(batch).encode(),
+        batch.count().to_string().into_bytes(),
+        batch.caller.clone().into_bytes(),
+        batch.chunks.len().to_string().into_bytes(),
+    ];
+    let mut position = 0;
+    for chunk in &batch.chunks {
+        arguments.push(head(batch, position, chunk.count).encode_rest(&chunk.payload));
+        position += chunk.count;
+    }
+    arguments
 }
 
 fn head(batch: &Batch, position: u32, count: u32) -> Head {

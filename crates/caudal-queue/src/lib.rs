@@ -4,6 +4,7 @@ mod admit;
 mod batch;
 mod consumer;
 mod dead;
+mod door;
 mod entry;
 mod error;
 mod hand;

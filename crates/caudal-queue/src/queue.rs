@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use caudal_redis::{Client, Shared};
 use redis::RedisResult;
 
-use crate::{Consumer, Name, Options, keys::Keys, scripts::Scripts};
+use crate::{Consumer, Name, Options, door::Door, keys::Keys, scripts::Scripts};
 
 /// How long a lease stands without a heartbeat.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -29,6 +29,7 @@ struct Inner {
     name: Name,
     keys: Keys,
     scripts: Scripts,
+    door: Door,
 }
 
 impl Queue {
@@ -39,6 +40,7 @@ impl Queue {
             name: options.queue.clone(),
             keys: Keys::new(&options.queue),
             scripts: Scripts::new(),
+            door: Door::new(),
         };
         Self { inner: Arc::new(inner), lease: LEASE }
     }
@@ -75,6 +77,10 @@ impl Queue {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.inner.keys
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.inner.door
     }
 
     pub(crate) fn scripts(&self) -> &Scripts {

@@ -1,44 +1,69 @@
 #!lua
--- Called by Queue::admit. Takes one batch in, all of it or nothing.
--- Without flags Redis refuses the whole script at its memory limit, before the first command. Nothing is written before all that
--- can fail for another reason (a key of the wrong kind), and the idempotency key is written last.
--- KEYS: idempotency key, backlog, version, shut, stream, status of the batch
--- ARGV: ticket, count, most backlog, seconds to keep, caller, wake channel, then each chunk's entry without format and version
--- Returns 1 when taken in, the ticket of a known key, {backlog} when full.
-local FIRST_CHUNK, FORMAT = 7, '\1'
-local idem, backlog_key, version_key, shut, stream, status = unpack(KEYS)
-local count, most = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- Called by Queue::admit. Takes batches in, each whole or not at all, in their order.
+-- Without flags Redis refuses the whole script at its memory limit, before the first command. All that can fail for another
+-- reason (a key of the wrong kind) fails before or at the first write, and the idempotency keys are written last.
+-- KEYS: backlog, version, shut, stream, then each batch's idempotency key and status
+-- ARGV: most backlog, seconds to keep, wake channel, then of each batch its ticket, count, caller, number of chunks, and each
+--       chunk's entry without format and version
+-- Returns for each batch 1 when taken in, the ticket of a known key, {backlog} when full.
+local FIRST_KEY, FIRST_BATCH, BATCH, FORMAT = 5, 4, 4, '\1'
+local call, keys, args = redis.call, KEYS, ARGV
+local backlog_key, version_key, shut, stream = keys[1], keys[2], keys[3], keys[4]
+local most, seconds = tonumber(args[1]), args[2]
 
-local values = redis.call('MGET', idem, backlog_key, version_key, shut)
-if values[1] then
-  return values[1]
+local wanted = {'MGET', backlog_key, version_key, shut}
+for i = FIRST_KEY, #keys, 2 do
+  wanted[#wanted + 1] = keys[i]
 end
-
+local values = call(unpack(wanted))
 -- MGET does not tell a key of the wrong kind from a missing one; GET does.
-local backlog = tonumber(values[2] or redis.call('GET', backlog_key) or '0')
-local last_version = tonumber(values[3] or redis.call('GET', version_key) or '0')
-if values[4] or most == 0 or backlog + count > most then
-  return {backlog}
+local backlog = tonumber(values[1] or call('GET', backlog_key) or 0)
+local version = tonumber(values[2] or call('GET', version_key) or 0) + 1
+local open = not values[3] and most > 0
+
+local time = call('TIME')
+local now = time[1] * 1000000 + time[2]
+if version < now then
+  version = now
+end
+local idle = call('XLEN', stream) == 0
+
+local answer, taken, counters = {}, {}, {'MSET', backlog_key, 0, version_key, 0}
+local at, key, known = FIRST_BATCH, FIRST_KEY, 4
+while at <= #args do
+  local idem, chunks = keys[key], at + BATCH + args[at + 3] - 1
+  local ticket = values[known] or taken[idem]
+  if ticket then
+    answer[#answer + 1] = ticket
+  elseif not open or backlog + args[at + 1] > most then
+    answer[#answer + 1] = {backlog}
+  else
+    local head = FORMAT .. struct.pack('>I8', version)
+    for i = at + BATCH, chunks do
+      call('XADD', stream, '*', 'e', head .. args[i])
+    end
+    local received = (version - version % 1000) / 1000
+    if args[at + 1] ~= '0' then
+      counters[#counters + 1] = keys[key + 1]
+      counters[#counters + 1] = args[at + 1] .. ' 0 0 0 ' .. received .. ' 0 ' .. args[at + 2]
+    else
+      call('SET', keys[key + 1], '0 0 0 0 ' .. received .. ' ' .. received .. ' ' .. args[at + 2], 'EX', seconds)
+    end
+    backlog, version = backlog + args[at + 1], version + args[at + 1]
+    taken[idem] = args[at]
+    answer[#answer + 1] = 1
+  end
+  at, key, known = chunks + 1, key + 2, known + 1
 end
 
-local time = redis.call('TIME')
-local version = math.max(time[1] * 1000000 + time[2], last_version + 1)
-local received = string.format('%.0f', math.floor(version / 1000))
-local head = FORMAT .. struct.pack('>I8', version)
-local idle = redis.call('XLEN', stream) == 0
-
-for i = FIRST_CHUNK, #ARGV do
-  redis.call('XADD', stream, '*', 'e', head .. ARGV[i])
+if #counters > 5 then
+  counters[3], counters[5] = backlog, version - 1
+  call(unpack(counters))
 end
-
-if count > 0 then
-  redis.call('MSET', backlog_key, backlog + count, version_key, version + count - 1,
-    status, ARGV[2] .. ' 0 0 0 ' .. received .. ' 0 ' .. ARGV[5])
-else
-  redis.call('SET', status, '0 0 0 0 ' .. received .. ' ' .. received .. ' ' .. ARGV[5], 'EX', ARGV[4])
+for idem, ticket in pairs(taken) do
+  call('SET', idem, ticket, 'EX', seconds)
 end
-redis.call('SET', idem, ARGV[1], 'EX', ARGV[4])
-if idle and count > 0 then
-  redis.call('PUBLISH', ARGV[6], '')
+if idle and #counters > 5 then
+  call('PUBLISH', args[3], '')
 end
-return 1
+return answer
