@@ -30,7 +30,7 @@ impl fmt::Display for EntryId {
 
 /// The text is no id of an entry.
 #[derive(Debug, thiserror::Error)]
-#[error("an entry's id is two numbers with a hyphen between them")]
+#[error("an id: two numbers with a hyphen between them")]
 pub struct InvalidEntryId;
 
 impl FromStr for EntryId {

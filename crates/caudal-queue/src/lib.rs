@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod adopt;
 mod batch;
 mod consumer;
 mod dead;
@@ -9,10 +10,12 @@ mod entry;
 mod error;
 mod hand;
 mod hold;
+mod key;
 mod keys;
 mod lease;
 mod look;
 mod metrics;
+mod observe;
 mod options;
 mod queue;
 mod scripts;
@@ -22,13 +25,16 @@ mod settlement;
 mod upkeep;
 mod wake;
 
+pub use adopt::{Message, Original, OriginalKey};
 pub use batch::{Admission, Batch, Chunk};
 pub use consumer::{Consumer, LONGEST_BLOCK, Reclaimed};
 pub use dead::DeadLetter;
 pub use entry::{EntryId, InvalidEntryId};
 pub use error::Error;
+pub use key::key_digest;
 pub use lease::Lease;
 pub use look::{Backlog, Rejection, Status};
+pub use observe::{Flow, Worker};
 pub use options::{InvalidName, Name, Options};
 pub use queue::{LEASE, Queue};
 pub use server::{Durability, Fsync, Memory};

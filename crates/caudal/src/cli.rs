@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{dev, role, send, setting};
+use crate::{adopt, dead, dev, queue, role, send, setting};
 
 /// Takes invoices in over HTTP, queues them in Redis, records each once in PostgreSQL, and scales its workers.
 #[derive(Debug, Parser)]
@@ -33,6 +33,14 @@ enum Command {
     Crd,
     /// Hand the invoices of a file to an API; repeating it is harmless
     Send(send::Options),
+    /// Look at the queue, pause it, recount it
+    #[command(subcommand)]
+    Queue(queue::Action),
+    /// Look at buried invoices, try them again, drop them
+    #[command(subcommand)]
+    Dead(dead::Action),
+    /// Take over from the service this one replaces: its idempotency keys and its Celery queue
+    Adopt(adopt::Options),
     /// Run everything on this machine, with a sample
     Dev(dev::Options),
 }
@@ -47,6 +55,9 @@ impl Command {
             Self::Migrate(_) => "migrate",
             Self::Crd => "crd",
             Self::Send(_) => "send",
+            Self::Queue(_) => "queue",
+            Self::Dead(_) => "dead",
+            Self::Adopt(_) => "adopt",
             Self::Dev(_) => "dev",
         }
     }
@@ -59,6 +70,9 @@ impl Command {
             Self::Migrate(options) => role::migrate::run(&options, shutdown).await,
             Self::Crd => role::crd::run(),
             Self::Send(options) => send::run(options, shutdown).await,
+            Self::Queue(action) => queue::run(action, shutdown).await,
+            Self::Dead(action) => dead::run(action, shutdown).await,
+            Self::Adopt(options) => adopt::run(options, shutdown).await,
             Self::Dev(options) => dev::run(options, shutdown).await,
         }
     }

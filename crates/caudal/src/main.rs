@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod adopt;
 mod cli;
+mod dead;
 mod dev;
+mod queue;
 #[cfg(test)]
 mod reference;
 mod role;

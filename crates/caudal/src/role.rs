@@ -9,14 +9,34 @@ pub(crate) mod worker;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 
+/// Where the queue is.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    redis: caudal_redis::Options,
+    #[command(flatten)]
+    queue: caudal_queue::Options,
+}
+
+impl Place {
+    /// Opens it; connects nothing yet.
+    pub(crate) fn open(&self) -> anyhow::Result<Queue> {
+        Ok(Queue::new(&self.client()?, &self.queue))
+    }
+
+    /// The Redis it is in.
+    pub(crate) fn client(&self) -> anyhow::Result<caudal_redis::Client> {
+        Ok(caudal_redis::Client::new(&self.redis)?)
+    }
+}
+
 /// Where the queue and the ledger are.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
 pub(crate) struct Stores {
     #[command(flatten)]
-    redis: caudal_redis::Options,
-    #[command(flatten)]
-    queue: caudal_queue::Options,
+    place: Place,
     #[command(flatten)]
     ledger: caudal_ledger::Options,
 }
@@ -24,16 +44,15 @@ pub(crate) struct Stores {
 impl Stores {
     /// Opens both; connects nothing yet.
     pub(crate) fn open(&self) -> anyhow::Result<(Queue, Ledger)> {
-        let queue = Queue::new(&caudal_redis::Client::new(&self.redis)?, &self.queue);
-        Ok((queue, Ledger::new(&self.ledger)?))
+        Ok((self.place.open()?, Ledger::new(&self.ledger)?))
     }
 
     /// The same, for a process to be started: a password must not stand in a list of processes.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("REDIS_URL", self.redis.redis_url.expose().to_owned()),
+            ("REDIS_URL", self.place.redis.redis_url.expose().to_owned()),
             ("DATABASE_URL", self.ledger.database_url.expose().to_owned()),
-            ("CAUDAL_QUEUE", self.queue.queue.to_string()),
+            ("CAUDAL_QUEUE", self.place.queue.queue.to_string()),
         ]
     }
 }

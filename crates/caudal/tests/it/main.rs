@@ -2,12 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admission;
+mod adopt;
+mod cli;
 mod client;
 mod collector;
+mod dead;
 mod dev;
 mod faults;
 mod long;
 mod metrics;
+mod queue;
 mod send;
 mod settings;
 mod soak;

@@ -1,31 +1,20 @@
 //! `caudal send`: a file goes in once, however often and against whatever odds it is sent.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use caudal_testkit::{Output, Process, wait};
 use serde_json::Value;
 
+use crate::cli::{Scratch, Told, told};
 use crate::stack::{Api, Stack};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// What one run told.
-struct Told {
-    success: bool,
-    stdout: String,
-    stderr: String,
-}
-
-impl Told {
-    /// The summary, with `--json` the last line.
-    fn summary(&self) -> Value {
-        let last = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str::<Value>(last).unwrap_or_else(|_| panic!("{}{}", self.stdout, self.stderr))["summary"]
-            .take()
-    }
+/// The summary, with `--json` the last line.
+fn summary(told: &Told) -> Value {
+    told.json()["summary"].take()
 }
 
 fn command(stack: &Stack, url: &str, file: &str, more: &[&str]) -> Command {
@@ -36,35 +25,6 @@ fn command(stack: &Stack, url: &str, file: &str, more: &[&str]) -> Command {
 
 async fn send(stack: &Stack, api: &Api, file: &str, more: &[&str]) -> Told {
     told(command(stack, &api.url, file, more)).await
-}
-
-async fn told(mut command: Command) -> Told {
-    command.stdin(Stdio::null());
-    let ran = tokio::time::timeout(SOON, tokio::process::Command::from(command).output());
-    let output = ran.await.unwrap().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Told { success: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-/// A file of the test's own, gone with it.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("caudal-send-{}-{name}", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 /// CSV of this many invoices of one peso and fifty cents.
@@ -89,7 +49,7 @@ async fn a_file_is_recorded_once_however_often_it_is_sent() {
     );
     let again = send(&stack, &api, file.path(), &["--batch", "100", "--json", "--wait"]).await;
     assert!(again.success, "{}", again.stderr);
-    let summary = again.summary();
+    let summary = summary(&again);
     assert_eq!((&summary["accepted"], &summary["accepted_earlier"]), (&1_234.into(), &1_234.into()), "{summary}");
     assert_eq!(summary["recorded"], 1_234, "{summary}");
     assert_eq!(stack.totals().await.unwrap(), "1234 1851.00 1851.00");
@@ -122,7 +82,7 @@ async fn wrong_invoices_are_told_by_their_line_and_the_rest_is_sent() {
     let again = send(&stack, &api, file.path(), &["--json"]).await;
     let refused: Value = serde_json::from_str(again.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&refused["refused"]["line"], &refused["refused"]["reasons"][0]["field"]), (&3.into(), &"monto".into()));
-    assert_eq!(again.summary()["accepted_earlier"], 2);
+    assert_eq!(summary(&again)["accepted_earlier"], 2);
     assert_eq!(stack.totals().await.unwrap(), "2 3.00 3.00");
 }
 
@@ -142,7 +102,7 @@ async fn a_rejected_invoice_is_told_by_its_place_in_the_list() {
     assert!(!sent.success);
     let rejected: Value = serde_json::from_str(sent.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(rejected["rejected"]["element"], 3, "{}", sent.stdout);
-    assert_eq!((&sent.summary()["recorded"], &sent.summary()["rejected"]), (&3.into(), &1.into()));
+    assert_eq!((&summary(&sent)["recorded"], &summary(&sent)["rejected"]), (&3.into(), &1.into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +167,7 @@ async fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
     let file = Scratch::new("interrupted.csv", &csv(100));
     let log = Scratch::new("interrupted.log", "");
     let process =
-        Process::start(&command(&stack, &api.url, file.path(), &["--batch", "25"]), Output::File(log.0.clone()))
+        Process::start(&command(&stack, &api.url, file.path(), &["--batch", "25"]), Output::File(log.path().into()))
             .unwrap();
     wait::until("the queue is full", SOON, async || backlog(&stack).await.filter(|waiting| waiting == "50").ok_or(()))
         .await
@@ -222,6 +182,6 @@ async fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
 
     let _worker = stack.worker().await;
     let sent = send(&stack, &api, file.path(), &["--batch", "25", "--json", "--wait"]).await;
-    assert_eq!(sent.summary()["accepted_earlier"], 50, "{}", sent.stdout);
+    assert_eq!(summary(&sent)["accepted_earlier"], 50, "{}", sent.stdout);
     assert_eq!(stack.totals().await.unwrap(), "100 150.00 150.00");
 }

@@ -19,13 +19,17 @@ enum Try {
 
 use Try::{Any, Judged, Wrong};
 
-const TRIES: [(&str, Try); 22] = [
+const TRIES: [(&str, Try); 27] = [
+    ("--after", Wrong("7")),
     ("--api-key", Judged("ñ")),
     ("--api-keys-file", Judged("/nowhere")),
     ("--batch", Wrong("0")),
+    ("--code", Any),
     ("--concurrency", Wrong("65")),
     ("--database-url", Judged("mysql://localhost/caudal")),
     ("--format", Wrong("xml")),
+    ("--from-redis", Judged("http://localhost")),
+    ("--limit", Wrong("all")),
     ("--listen", Wrong("localhost")),
     ("--log", Wrong("a=b=c")),
     ("--log-format", Wrong("yaml")),
@@ -38,6 +42,7 @@ const TRIES: [(&str, Try); 22] = [
     ("--pod", Any),
     ("--port", Wrong("65536")),
     ("--queue", Wrong("two words")),
+    ("--reason", Any),
     ("--redis-url", Judged("http://localhost")),
     ("--release", Any),
     ("--rut-check", Wrong("maybe")),
@@ -65,7 +70,7 @@ async fn every_option_of_every_command_refuses_a_wrong_value_in_one_line() {
         let variable = choice.variable.as_deref();
         let by_flag = refused(&choice, &[&format!("{}={value}", choice.flag)], None).await;
         let expected = match (attempt, variable) {
-            (Judged(_), Some(variable)) => format!("caudal: {variable}: given "),
+            (Judged(_), variable) => format!("caudal: {}: given ", variable.unwrap_or(&choice.flag)),
             _ => format!("caudal: {}: given {value:?}, allowed ", choice.flag),
         };
         assert!(by_flag.starts_with(&expected) && by_flag.contains(", allowed "), "{by_flag}");

@@ -1,0 +1,112 @@
+//! `caudal queue`: looks at the queue, pauses it, recounts it.
+
+mod report;
+mod watch;
+
+use anyhow::bail;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::role::Place;
+use crate::terminal::{count, say, say_json};
+use report::Report;
+
+/// What to do with the queue.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub(crate) enum Action {
+    /// Tell what waits, what is in flight, who works, and how Redis is
+    Show(Options),
+    /// Tell it again each second, until Ctrl-C
+    Watch(Options),
+    /// Hand nothing out any more; POSTs are still accepted, and workers finish what they hold
+    Pause(Options),
+    /// End the pause
+    Resume(Options),
+    /// Recount the backlog; fails where the number that is kept is another
+    Check {
+        /// Put the number right
+        #[arg(long)]
+        repair: bool,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+/// Settings of every action.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: Place,
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+pub(crate) async fn run(action: Action, shutdown: CancellationToken) -> anyhow::Result<()> {
+    match action {
+        Action::Show(options) => show(&options).await,
+        Action::Watch(options) => watch::run(&options.place.open()?, options.json, shutdown).await,
+        Action::Pause(options) => pause(&options, true).await,
+        Action::Resume(options) => pause(&options, false).await,
+        Action::Check { repair, options } => check(&options, repair).await,
+    }
+}
+
+async fn show(options: &Options) -> anyhow::Result<()> {
+    let report = Report::of(&options.place.open()?).await?;
+    if options.json {
+        return say_json(&report);
+    }
+    say(report);
+    Ok(())
+}
+
+async fn pause(options: &Options, paused: bool) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Paused {
+        paused: bool,
+    }
+    let queue = options.place.open()?;
+    if paused {
+        queue.pause().await?;
+    } else {
+        queue.resume().await?;
+    }
+    match (options.json, paused) {
+        (true, paused) => return say_json(&Paused { paused }),
+        (false, true) => {
+            say(format!("{} is paused: workers finish what they hold, POSTs are still accepted", queue.name()))
+        }
+        (false, false) => say(format!("{} goes on", queue.name())),
+    }
+    Ok(())
+}
+
+async fn check(options: &Options, repair: bool) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Checked {
+        stated: u64,
+        counted: u64,
+        exact: bool,
+        repaired: bool,
+    }
+    let checked = options.place.open()?.check(repair).await?;
+    let caudal_queue::Check { stated, counted, exact } = checked;
+    let right = stated == counted;
+    let repaired = repair && exact && !right;
+    if options.json {
+        say_json(&Checked { stated, counted, exact, repaired })?;
+    }
+    let told = format!("the backlog says {}, counted are {counted}", count(stated, "invoice"));
+    match (exact, right || repaired) {
+        (true, true) if options.json => Ok(()),
+        (true, true) => {
+            say(format!("{told}{}", if repaired { ": put right" } else { "" }));
+            Ok(())
+        }
+        (true, false) => bail!("{told}: --repair puts it right"),
+        (false, _) => bail!("{told}, but invoices left the queue meanwhile: `caudal queue pause`, then check again"),
+    }
+}
