@@ -17,7 +17,7 @@ pub struct Worker {
     pub name: String,
     /// Chunks that it holds.
     pub chunks: u64,
-    /// How long ago it was last heard of: it asked for chunks, or renewed its leases.
+    /// How long ago it last took chunks or renewed its leases; before Redis 7.2 nothing more is known of a worker that only waits.
     pub silent: Duration,
 }
 

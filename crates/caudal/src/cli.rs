@@ -62,6 +62,11 @@ impl Command {
         }
     }
 
+    /// Whether it runs until it is told to finish; the others do something and end.
+    fn stays(&self) -> bool {
+        matches!(self, Self::Api(_) | Self::Worker(_) | Self::Controller(_) | Self::Dev(_))
+    }
+
     async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         match self {
             Self::Api(options) => role::api::run(options, shutdown).await,
@@ -97,17 +102,24 @@ impl Cli {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let telemetry = caudal_telemetry::init(&self.telemetry, self.command.role())?;
         let shutdown = CancellationToken::new();
+        let stays = self.command.stays();
         let role = Box::pin(self.command.run(shutdown.clone()));
-        let done = until_signal(role, shutdown).await;
+        let told = |signal| {
+            if stays {
+                tracing::info!(signal, "finishing");
+            }
+            shutdown.cancel();
+        };
+        let done = until_signal(role, told).await;
         telemetry.shutdown().await;
         done
     }
 }
 
-/// Runs the role, and cancels its `shutdown` at the first signal.
+/// Runs the role, and tells the first signal.
 async fn until_signal(
     mut role: Pin<Box<impl Future<Output = anyhow::Result<()>>>>,
-    shutdown: CancellationToken,
+    told: impl FnOnce(&'static str),
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be heard")?;
@@ -118,8 +130,7 @@ async fn until_signal(
         _ = interrupt.recv() => "SIGINT",
         _ = hangup.recv() => "SIGHUP",
     };
-    tracing::info!(signal = named, "finishing");
-    shutdown.cancel();
+    told(named);
     role.await
 }
 

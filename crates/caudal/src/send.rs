@@ -12,7 +12,7 @@ mod report;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::Receiver;
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let source = Source::open(&options.file, options.format)?;
     let mut report = Report::new(&source, options.json)?;
     let batches = read::start(source, options.batch)?;
-    let courier = Courier::new(client, Duration::from_secs(options.patience));
+    let courier = Courier::new(client, Duration::from_secs(options.patience), report.bar());
 
     let sending = async {
         send(&courier, batches, options.concurrency, &mut report).await?;
@@ -76,10 +76,10 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     };
     let done = shutdown.run_until_cancelled(sending).await;
     report.close(matches!(done, Some(Ok(()))))?;
-    let again = "run the same command again to go on: what was accepted is not taken twice";
+    let again = "run the same command again to go on, what was accepted is not taken twice";
     match done {
-        None => bail!("stopped; {again}"),
-        Some(Err(error)) => Err(error).context(format!("not everything was sent; mend the cause and {again}")),
+        None => bail!("stopped: {again}"),
+        Some(Err(error)) => bail!("{error:#}; not everything was sent: {again}"),
         Some(Ok(())) => report.verdict(),
     }
 }

@@ -8,7 +8,12 @@ use serde::Serialize;
 
 /// Writes a line to standard output. A closed pipe must not stop what runs.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = try_say(line);
+}
+
+/// Writes a line to standard output, and fails where nobody reads it any more.
+pub(crate) fn try_say(line: impl Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
 }
 
 /// Writes a line to standard error, where it does not mix with results.

@@ -64,6 +64,10 @@ pub(super) async fn list(
         let letters = letters.iter().map(Letter::from).collect();
         return say_json(&List { letters, next: next.map(|id| id.to_string()) });
     }
+    if letters.is_empty() {
+        note("no dead letter fits");
+        return Ok(());
+    }
     say(table(&letters));
     if let Some(next) = next {
         note(format!("There are more: the same command with --after {next}"));

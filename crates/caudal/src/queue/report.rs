@@ -58,13 +58,13 @@ impl Report {
     pub(super) async fn of(queue: &Queue) -> Result<Self, Error> {
         let (backlog, workers, flow) = (queue.backlog().await?, queue.workers().await?, queue.flow().await?);
         let (memory, durability) = (queue.memory().await?, queue.durability().await?);
-        let mut warnings = warnings(&backlog, &workers, memory, durability);
+        let oldest_seconds = backlog.oldest.map(|oldest| seconds(flow.at - oldest));
+        let mut warnings = warnings(&backlog, &workers, oldest_seconds, memory, durability);
         if let Err(error) = queue.ready().await {
             warnings.insert(0, error.to_string());
         }
-        let Backlog {
-            invoices, waiting_chunks, in_flight_chunks, dead, retry_invoices, next_due, oldest, paused, ..
-        } = backlog;
+        let Backlog { invoices, waiting_chunks, in_flight_chunks, dead, retry_invoices, next_due, paused, .. } =
+            backlog;
         Ok(Self {
             queue: queue.name().to_string(),
             paused,
@@ -74,7 +74,7 @@ impl Report {
             retry_invoices,
             next_retry: next_due,
             dead,
-            oldest_seconds: oldest.map(|oldest| seconds(flow.at - oldest)),
+            oldest_seconds,
             workers: workers.into_iter().map(consumer).collect(),
             redis: server(memory, durability),
             warnings,
@@ -107,11 +107,19 @@ fn server(memory: Memory, durability: Durability) -> Server {
 }
 
 /// What an operator should mend, in words.
-fn warnings(backlog: &Backlog, workers: &[Worker], memory: Memory, durability: Durability) -> Vec<String> {
+fn warnings(
+    backlog: &Backlog,
+    workers: &[Worker],
+    oldest_seconds: Option<f64>,
+    memory: Memory,
+    durability: Durability,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |applies: bool, text: &str| warnings.extend(applies.then(|| text.to_owned()));
-    let living = workers.iter().any(|worker| worker.silent < DEAD);
-    warn(backlog.waiting_chunks > 0 && !living && !backlog.paused, "chunks wait and no worker is alive");
+    // A worker that has been idle for long takes what comes at once, if it lives.
+    let given_time = oldest_seconds.is_some_and(|age| age >= DEAD.as_secs_f64());
+    let dead = workers.is_empty() || (given_time && workers.iter().all(|worker| worker.silent >= DEAD));
+    warn(backlog.waiting_chunks > 0 && dead && !backlog.paused, "chunks wait and no worker is alive");
     warn(memory.limit.is_none(), "Redis has no memory limit (maxmemory): it can take the whole machine");
     let full = memory.limit.is_some_and(|limit| memory.used * 100 >= limit * FULL);
     warn(full, "Redis is over 85 % of its memory: batches are answered with 429");
@@ -135,28 +143,32 @@ fn duration(seconds: f64) -> String {
         0..60 => format!("{seconds:.1} s"),
         60..3_600 => format!("{} min {} s", whole / 60, whole % 60),
         3_600..86_400 => format!("{} h {} min", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3_600),
+        _ => format!("{} {} h", count(whole / 86_400, "day"), whole % 86_400 / 3_600),
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paused = if self.paused { " (paused)" } else { "" };
-        writeln!(formatter, "queue          {}{paused}", self.queue)?;
-        writeln!(formatter, "backlog        {}", count(self.backlog, "invoice"))?;
-        writeln!(formatter, "  waiting      {}", count(self.waiting_chunks, "chunk"))?;
-        writeln!(formatter, "  in flight    {}", count(self.in_flight_chunks, "chunk"))?;
+        writeln!(formatter, "queue            {}{paused}", self.queue)?;
+        writeln!(formatter, "backlog          {}", count(self.backlog, "invoice"))?;
+        writeln!(formatter, "  waiting        {}", count(self.waiting_chunks, "chunk"))?;
+        writeln!(formatter, "  in flight      {}", count(self.in_flight_chunks, "chunk"))?;
         let next = self
             .next_retry
             .map(|due| format!(", next in {}", duration(seconds(due - self.flow.at))))
             .unwrap_or_default();
-        writeln!(formatter, "  to be retried {}{next}", count(self.retry_invoices, "invoice"))?;
-        writeln!(formatter, "oldest         {}", self.oldest())?;
-        writeln!(formatter, "dead           {}", count(self.dead, "letter"))?;
-        writeln!(formatter, "workers        {}", HumanCount(self.workers.len() as u64))?;
+        writeln!(formatter, "  to be retried  {}{next}", count(self.retry_invoices, "invoice"))?;
+        writeln!(formatter, "oldest           {}", self.oldest())?;
+        writeln!(formatter, "dead             {}", count(self.dead, "letter"))?;
+        writeln!(formatter, "workers          {}", HumanCount(self.workers.len() as u64))?;
         for Consumer { name, chunks, silent_seconds } in self.workers.iter().take(SHOWN) {
-            let held = count(*chunks, "chunk");
-            writeln!(formatter, "  {name}  {held}, heard of {} ago", duration(*silent_seconds))?;
+            let silent = duration(*silent_seconds);
+            let does = match chunks {
+                0 => format!("idle for {silent}"),
+                held => format!("{}, heard of {silent} ago", count(*held, "chunk")),
+            };
+            writeln!(formatter, "  {name}  {does}")?;
         }
         if let Some(more) = self.workers.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             writeln!(formatter, "  and {more} more")?;
@@ -169,7 +181,7 @@ impl fmt::Display for Report {
             (Some(false), _) => "no append-only file".to_owned(),
             (None, _) => "durability unknown".to_owned(),
         };
-        write!(formatter, "Redis          {} {limit}, {kept}", HumanBytes(*memory_used))?;
+        write!(formatter, "Redis            {} {limit}, {kept}", HumanBytes(*memory_used))?;
         self.warnings.iter().try_for_each(|warning| write!(formatter, "\nwarning: {warning}"))
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::report::Report;
-use crate::terminal::{note, say, say_json};
+use crate::terminal::{note, try_say};
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -30,7 +30,7 @@ struct Moment<'a> {
     rates: Rates,
 }
 
-/// Tells it until `shutdown`. An outage of Redis is told and waited out.
+/// Tells it until `shutdown`, or until nobody reads it any more. An outage of Redis is told and waited out.
 pub(super) async fn run(queue: &Queue, json: bool, shutdown: CancellationToken) -> anyhow::Result<()> {
     let screen = Term::stdout();
     let mut ticks = interval(TICK);
@@ -39,12 +39,18 @@ pub(super) async fn run(queue: &Queue, json: bool, shutdown: CancellationToken) 
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         let Some(looked) = shutdown.run_until_cancelled(Report::of(queue)).await else { break };
         let rates = looked.as_ref().map_or_else(|_| Rates::default(), |report| rates(before.as_ref(), report));
-        match &looked {
-            Ok(report) if json => say_json(&Moment { report, rates })?,
-            Err(error) if json => note(error),
-            _ if screen.is_term() => drawn = draw(&screen, drawn, &text(&looked, rates))?,
-            Ok(report) => say(line(report, rates)),
-            Err(error) => say(format!("{}  {error}", Utc::now().format("%H:%M:%S"))),
+        let told = match &looked {
+            Ok(report) if json => try_say(serde_json::to_string(&Moment { report, rates })?),
+            Err(error) if json => {
+                note(error);
+                Ok(())
+            }
+            _ if screen.is_term() => draw(&screen, drawn, &text(&looked, rates)).map(|lines| drawn = lines),
+            Ok(report) => try_say(line(report, rates)),
+            Err(error) => try_say(format!("{}  {error}", Utc::now().format("%H:%M:%S"))),
+        };
+        if told.is_err() {
+            return Ok(());
         }
         before = looked.ok();
     }
@@ -67,8 +73,8 @@ fn text(looked: &Result<Report, Error>, rates: Rates) -> String {
     let Rates { chunks_in_per_second, chunks_out_per_second, backlog_per_second } = rates;
     match looked {
         Ok(report) => format!(
-            "{report}\nrates          {chunks_in_per_second:.0} chunks/s in, {chunks_out_per_second:.0} chunks/s out, \
-             backlog {backlog_per_second:+.0} invoices/s"
+            "rates            {chunks_in_per_second:.0} chunks/s in, {chunks_out_per_second:.0} chunks/s out, \
+             backlog {backlog_per_second:+.0} invoices/s\n{report}"
         ),
         Err(error) => error.to_string(),
     }

@@ -59,13 +59,13 @@ pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &str) -> Answe
         }
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => Answer::Refused(told(status, body)),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Answer::Hopeless(format!("the API wants another API key (CAUDAL_API_KEY): {}", told(status, body)))
+            Answer::Hopeless(format!("{} (CAUDAL_API_KEY)", told(status, body)))
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
             Answer::Later { after: wait(text(RETRY_AFTER)), reason: told(status, body) }
         }
         _ if status.is_server_error() => Answer::Later { after: wait(text(RETRY_AFTER)), reason: told(status, body) },
-        _ => Answer::Hopeless(format!("this is no API of Caudal (--url): {}", told(status, body))),
+        _ => Answer::Hopeless(format!("{} (is --url right?)", told(status, body))),
     }
 }
 
@@ -79,8 +79,8 @@ fn told(status: StatusCode, body: &str) -> String {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let words = json["detail"].as_str().unwrap_or(body).trim();
     match words.lines().next() {
-        None => format!("it answers {status}"),
-        Some(line) => format!("it answers {status}: {}", line.chars().take(LONGEST).collect::<String>()),
+        None => format!("the API answers {status}"),
+        Some(line) => format!("the API answers {status}: {}", line.chars().take(LONGEST).collect::<String>()),
     }
 }
 

@@ -125,8 +125,8 @@ async fn fetch(request: reqwest::RequestBuilder) -> reqwest::Result<(StatusCode,
 /// The last of an error's causes says it in the fewest words.
 fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
-        return "it does not answer".to_owned();
+        return "the API does not answer".to_owned();
     }
     let error = anyhow::Error::from(error.without_url());
-    format!("it cannot be reached: {}", error.root_cause())
+    format!("the API cannot be reached: {}", error.root_cause())
 }

@@ -1,16 +1,18 @@
 //! One batch's way to the API: again and again with the same key, until there is an answer that counts.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
+use indicatif::ProgressBar;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::answer::{Answer, Complaint};
 use super::batch::{Batch, Unreadable};
 use super::client::Client;
+use crate::terminal::note;
 
 /// The first pause where the API names none; each doubles, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -21,8 +23,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Courier {
     pub(super) client: Client,
     patience: Duration,
+    bar: ProgressBar,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
     /// When something last went forward.
-    forward: Mutex<Instant>,
+    forward: Instant,
+    /// Why it has not since, as last told.
+    told: String,
 }
 
 /// An invoice that was not accepted, and why.
@@ -51,14 +61,21 @@ pub(super) struct Delivered {
 }
 
 impl Courier {
-    /// Nothing is waited for longer than `patience` while nothing goes forward.
-    pub(super) fn new(client: Client, patience: Duration) -> Self {
-        Self { client, patience, forward: Mutex::new(Instant::now()) }
+    /// Nothing is waited for longer than `patience` while nothing goes forward. Why it waits is told beside the bar.
+    pub(super) fn new(client: Client, patience: Duration, bar: ProgressBar) -> Self {
+        let progress = Progress { forward: Instant::now(), told: String::new() };
+        Self { client, patience, bar, progress: Mutex::new(progress) }
     }
 
     /// Something went forward: patience begins anew.
     pub(super) fn went_forward(&self) {
-        *self.forward.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let mut progress = self.progress();
+        progress.forward = Instant::now();
+        progress.told.clear();
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends the batch until it is accepted. What is wrong with it is left out, and the rest sent under its own key.
@@ -78,6 +95,7 @@ impl Courier {
                     refused.extend(whole.into_iter().map(|element| refuse(element.place, reason.clone())));
                 }
                 Answer::Later { after, reason } => {
+                    self.tell(&reason);
                     self.pause(after.unwrap_or(pause), &reason).await?;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -92,13 +110,21 @@ impl Courier {
 
     /// Waits, but not beyond the end of all patience.
     pub(super) async fn pause(&self, pause: Duration, reason: &str) -> anyhow::Result<()> {
-        let since = *self.forward.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.patience.saturating_sub(since.elapsed());
+        let left = self.patience.saturating_sub(self.progress().forward.elapsed());
         if left.is_zero() {
             bail!("nothing went forward for {} s (--patience): {reason}", self.patience.as_secs());
         }
         sleep(pause.min(left)).await;
         Ok(())
+    }
+
+    /// Tells why nothing goes forward, unless it has been told.
+    fn tell(&self, reason: &str) {
+        let mut progress = self.progress();
+        if progress.told != reason {
+            reason.clone_into(&mut progress.told);
+            self.bar.suspend(|| note(format!("waiting: {reason}")));
+        }
     }
 }
 

@@ -94,6 +94,11 @@ impl Report {
         Ok(Self { file, format, json, bar, told: Instant::now(), tally: Tally::default(), followed: Vec::new() })
     }
 
+    /// The bar; hidden where there is no terminal.
+    pub(super) fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+
     /// A batch has been dealt with.
     pub(super) fn delivered(&mut self, delivered: Delivered) -> anyhow::Result<()> {
         let Delivered { accepted, earlier, batch, refused, end, .. } = delivered;

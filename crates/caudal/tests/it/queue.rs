@@ -21,11 +21,11 @@ async fn show_tells_what_waits_who_works_and_how_redis_is() {
     api.client.post("shown", &invoices("shown", 300)).await;
     let shown = caudal(&stack, &["queue", "show"]).await.stdout;
     for line in [
-        "queue          facturas",
-        "backlog        300 invoices",
-        "  waiting      2 chunks",
-        "dead           0 letters",
-        "workers        0",
+        "queue            facturas",
+        "backlog          300 invoices",
+        "  waiting        2 chunks",
+        "dead             0 letters",
+        "workers          0",
         "append-only file, synced always",
         "warning: chunks wait and no worker is alive",
         "warning: Redis has no memory limit (maxmemory): it can take the whole machine",

@@ -154,9 +154,12 @@ async fn patience_ends_with_one_line_that_says_why_and_how_to_go_on() {
     command.args(["send", file.path(), "--url", "http://127.0.0.1:9", "--patience", "0"]);
     let sent = told(command).await;
     assert!(!sent.success);
-    let expected = "caudal: not everything was sent; mend the cause and run the same command again to go on: what was accepted is not taken \
-        twice: nothing went forward for 0 s (--patience): it cannot be reached: Connection refused (os error 111)\n";
-    assert_eq!(sent.stderr, expected);
+    let reason = "the API cannot be reached: Connection refused (os error 111)";
+    let end = format!(
+        "waiting: {reason}\ncaudal: nothing went forward for 0 s (--patience): {reason}; not everything was sent: run the same command \
+        again to go on, what was accepted is not taken twice\n"
+    );
+    assert_eq!(sent.stderr, end);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +179,7 @@ async fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
     assert!(!ended.success());
     let told = process.log();
     assert!(
-        told.ends_with("caudal: stopped; run the same command again to go on: what was accepted is not taken twice\n"),
+        told.ends_with("caudal: stopped: run the same command again to go on, what was accepted is not taken twice\n"),
         "{told}"
     );
 

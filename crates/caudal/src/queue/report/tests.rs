@@ -11,7 +11,7 @@ const WELL: Durability =
 const ROOM: Memory = Memory { used: 84, limit: Some(100) };
 
 fn told(backlog: Backlog, workers: &[Worker], memory: Memory, durability: Durability) -> String {
-    warnings(&backlog, workers, memory, durability).join("\n")
+    warnings(&backlog, workers, Some(20.0), memory, durability).join("\n")
 }
 
 #[test]
@@ -36,11 +36,13 @@ fn chunks_without_a_living_worker_are_told_unless_the_queue_is_paused() {
     let waiting = Backlog { waiting_chunks: 1, ..Backlog::default() };
     assert_eq!(told(waiting, &[worker(2)], ROOM, WELL), "");
     assert!(told(waiting, &[worker(20)], ROOM, WELL).contains("no worker is alive"));
+    let just_now = warnings(&waiting, &[worker(20)], Some(0.5), ROOM, WELL);
+    assert!(just_now.is_empty(), "an idle worker needs a moment: {just_now:?}");
     assert_eq!(told(Backlog { paused: true, ..waiting }, &[], ROOM, WELL), "");
 }
 
 #[test]
 fn times_are_told_in_their_largest_units() {
     let told: Vec<_> = [0.25, 59.94, 61.0, 3_725.0, 90_000.0].map(duration).into_iter().collect();
-    assert_eq!(told, ["0.2 s", "59.9 s", "1 min 1 s", "1 h 2 min", "1 days 1 h"]);
+    assert_eq!(told, ["0.2 s", "59.9 s", "1 min 1 s", "1 h 2 min", "1 day 1 h"]);
 }

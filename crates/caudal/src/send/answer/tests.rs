@@ -36,7 +36,7 @@ fn a_busy_or_absent_api_is_asked_again_when_it_says() {
     let later = answer(503, &[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")], r#"{"detail": "El servicio .."}"#);
     assert_eq!(
         later,
-        Answer::Later { after: None, reason: "it answers 503 Service Unavailable: El servicio ..".to_owned() }
+        Answer::Later { after: None, reason: "the API answers 503 Service Unavailable: El servicio ..".to_owned() }
     );
 }
 
