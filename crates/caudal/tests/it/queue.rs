@@ -47,12 +47,10 @@ async fn show_tells_what_waits_who_works_and_how_redis_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_queue_takes_invoices_in_and_hands_none_out() {
     let stack = Stack::start().await;
-    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
     let paused = caudal(&stack, &["queue", "pause"]).await;
     assert_eq!(paused.stdout, "facturas is paused: workers finish what they hold, POSTs are still accepted\n");
-    // Within 2 s every worker knows.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
 
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
     let answer = api.client.post("paused", &invoices("paused", 10)).await;
     let shown = caudal(&stack, &["queue", "show", "--json"]).await.json();
     assert_eq!((&shown["paused"], &shown["backlog"]), (&true.into(), &10.into()));
