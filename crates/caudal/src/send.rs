@@ -66,7 +66,7 @@ fn concurrency(text: &str) -> Result<usize, &'static str> {
 pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     let client = Client::new(&options.url, options.api_key.as_ref())?;
     let source = Source::open(&options.file, options.format)?;
-    let mut report = Report::new(&source, options.json)?;
+    let mut report = Report::new(&source, options.json, options.wait)?;
     let batches = read::start(source, options.batch)?;
     let courier = Courier::new(client, Duration::from_secs(options.patience), report.bar());
 

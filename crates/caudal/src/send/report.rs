@@ -74,6 +74,8 @@ pub(super) struct Report {
     file: String,
     format: Format,
     json: bool,
+    /// Whether what was accepted is to be followed.
+    follows: bool,
     bar: ProgressBar,
     told: Instant,
     tally: Tally,
@@ -81,7 +83,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(source: &Source, json: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(source: &Source, json: bool, follows: bool) -> anyhow::Result<Self> {
         let bar = match source.size {
             _ if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
             Some(size) => ProgressBar::new(size).with_style(ProgressStyle::with_template(
@@ -90,8 +92,8 @@ impl Report {
             None => ProgressBar::no_length().with_style(ProgressStyle::with_template("{spinner} {msg}, {elapsed}")?),
         };
         bar.set_message("0 invoices accepted");
-        let (file, format) = (source.name.clone(), source.format);
-        Ok(Self { file, format, json, bar, told: Instant::now(), tally: Tally::default(), followed: Vec::new() })
+        let (told, tally, followed) = (Instant::now(), Tally::default(), Vec::new());
+        Ok(Self { file: source.name.clone(), format: source.format, json, follows, bar, told, tally, followed })
     }
 
     /// The bar; hidden where there is no terminal.
@@ -109,7 +111,7 @@ impl Report {
         for one in &refused {
             self.refused(one)?;
         }
-        if number > 0 {
+        if self.follows && number > 0 {
             self.followed.push((batch, accepted));
         }
         self.bar.set_position(self.bar.position().max(end));

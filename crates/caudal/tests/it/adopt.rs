@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use caudal_testkit::wait;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -84,6 +86,39 @@ async fn what_the_original_left_behind_is_recorded_and_its_keys_answer_409() {
     let summary = &again["summary"];
     assert_eq!((&summary["keys_found"], &summary["keys_adopted"]), (&2.into(), &0.into()), "{again}");
     assert_eq!((&summary["tasks"], &summary["messages_left"]), (&0.into(), &1.into()), "{again}");
+}
+
+/// A message as the fixture's, with one invoice of this amount.
+fn message(amount: u32) -> String {
+    let left: Value = serde_json::from_str(LEFT_BEHIND).unwrap();
+    let mut message: Value = serde_json::from_str(left["celery"][1].as_str().unwrap()).unwrap();
+    let invoice =
+        json!({"numero_factura": "V-1", "rut_cliente": "11111111-1", "monto": amount, "fecha_emision": "2025-08-24"});
+    message["body"] = BASE64_STANDARD.encode(json!([[[invoice]], {}, {}]).to_string()).into();
+    message["headers"]["id"] = format!("task-{amount}").into();
+    message.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_versions_the_one_that_was_sent_last_stands() {
+    let stack = Stack::start().await;
+    // More than a page of them, and the two oldest had been taken.
+    for amount in 3..=40 {
+        redis(&stack, &["lpush", "celery", &message(amount)]).await;
+    }
+    for (amount, tag) in [(2, "a"), (1, "b")] {
+        redis(&stack, &["hset", "unacked", tag, &format!("[{}, \"\", \"celery\"]", message(amount))]).await;
+        redis(&stack, &["zadd", "unacked_index", &amount.to_string(), tag]).await;
+    }
+    assert!(caudal(&stack, &["adopt"]).await.success);
+    let _worker = stack.worker().await;
+    wait::until("all is recorded", SOON, async || match redis(&stack, &["get", "caudal:{facturas}:backlog"]).await {
+        done if done == "0" => Ok(()),
+        other => Err(other),
+    })
+    .await
+    .unwrap();
+    assert_eq!(stack.totals().await.unwrap(), "1 40.00 40.00");
 }
 
 #[tokio::test(flavor = "multi_thread")]
