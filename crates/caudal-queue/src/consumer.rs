@@ -147,18 +147,9 @@ impl Consumer {
 
     /// Done entries are deleted, so a group that begins at the stream's start hands out nothing twice.
     async fn make_group(&self) -> RedisResult<()> {
-        let made: RedisResult<()> = cmd("XGROUP")
-            .arg("CREATE")
-            .arg(&self.queue.keys().stream)
-            .arg(GROUP)
-            .arg("0")
-            .arg("MKSTREAM")
-            .query_async(&mut self.queue.connection())
-            .await;
-        match made {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            other => other,
-        }
+        let mut call = self.queue.scripts().make_group.prepare_invoke();
+        call.key(&self.queue.keys().stream).arg(GROUP);
+        call.invoke_async(&mut self.queue.connection()).await
     }
 
     async fn claim(&self, max_chunks: usize) -> RedisResult<(Vec<Raw>, Vec<u32>, Vec<EntryId>)> {
