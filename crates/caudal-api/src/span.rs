@@ -30,6 +30,7 @@ fn open(route: &str, request: &Request) -> Span {
         http.request.method = method,
         http.route = route,
         http.response.status_code = Empty,
+        error.type = Empty,
         url.scheme = "http",
     )
 }
@@ -38,5 +39,6 @@ fn close(span: &Span, status: StatusCode) {
     span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
+        span.record("error.type", status.as_str());
     }
 }

@@ -73,6 +73,7 @@ fn process_span(lease: &Seen<'_>, queue: &str) -> Span {
         messaging.batch.message_count = lease.count,
         caudal.batch.id = %lease.batch,
         caudal.deliveries = lease.deliveries,
+        caudal.attempts = lease.attempts,
     );
     trace::set_parent(&span, traceparent);
     span

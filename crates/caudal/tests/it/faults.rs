@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use caudal_testkit::{Output, Process, wait};
+use caudal_testkit::{OtlpSink, Output, Process, Signal, wait};
 use reqwest::StatusCode;
 
 use crate::client::invoices;
 use crate::stack::{Stack, kill};
+use crate::trace::{TRACE, traced, traceparent};
 
 /// Within this time of a worker's death others have recorded what it held.
 const TAKEN_OVER: Duration = Duration::from_secs(30);
@@ -14,7 +15,8 @@ const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_mid_transaction_loses_and_doubles_nothing() {
-    let stack = Stack::start().await;
+    let sink = OtlpSink::start().await.unwrap();
+    let stack = traced(&sink, &[]).await;
     let (api, doomed) = tokio::join!(stack.api(), stack.worker());
     let first = api.client.post("before", &invoices("before", 3)).await;
     api.client.done(&first, SOON).await;
@@ -22,17 +24,25 @@ async fn a_worker_killed_in_mid_transaction_loses_and_doubles_nothing() {
     let lock = "BEGIN; SELECT rut FROM clients WHERE rut = '22222222-2' FOR UPDATE; SELECT pg_sleep(60)";
     let _blocker = Process::start(&stack.psql(lock), Output::Inherit).unwrap();
     wait::until("the row is locked", SOON, async || waiting(&stack, "PgSleep").await).await.unwrap();
-    let answer = api.client.post("doomed", &invoices("doomed", 100)).await;
+    let headers = [("traceparent", &*traceparent())];
+    let answer = api.client.post_with("doomed", &invoices("doomed", 100), &headers).await;
     wait::until("the worker waits inside its transaction", SOON, async || waiting(&stack, "transactionid").await)
         .await
         .unwrap();
     kill(doomed).await;
     stack.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").await.unwrap();
 
-    let _other = stack.worker().await;
+    let other = stack.worker().await;
     let status = api.client.done(&answer, TAKEN_OVER).await;
     assert_eq!((&status["estado"], &status["registradas"]), (&"procesado".into(), &100.into()), "{status}");
     assert_eq!(stack.totals().await.unwrap(), "103 154.50 154.50");
+
+    assert!(other.stop(Signal::TERM, SOON).await.unwrap().success());
+    let again = sink.span("the chunk's second way", SOON, |span| {
+        span.name == "process facturas" && span.attributes.get("caudal.deliveries").is_some_and(|count| count == "2")
+    });
+    let again = again.await.unwrap();
+    assert_eq!((again.trace_id.as_str(), again.links.len()), (TRACE, 1));
 }
 
 /// Ok once some session of the database waits for this event.

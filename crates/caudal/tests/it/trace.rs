@@ -10,17 +10,17 @@ use crate::client::invoices;
 use crate::stack::Stack;
 
 const SOON: Duration = Duration::from_secs(20);
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT_SPAN: &str = "00f067aa0ba902b7";
 /// More links than this a span does not keep.
 const MOST_LINKS: usize = 128;
 
-fn traceparent() -> String {
+pub(crate) fn traceparent() -> String {
     format!("00-{TRACE}-{CLIENT_SPAN}-01")
 }
 
 /// A stack whose roles export to the sink, with more of the standard variables.
-async fn traced(sink: &OtlpSink, more: &[(&str, &str)]) -> Stack {
+pub(crate) async fn traced(sink: &OtlpSink, more: &[(&str, &str)]) -> Stack {
     let mut stack = Stack::start().await;
     for (name, value) in [("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint())].iter().chain(more) {
         stack.environment.push(((*name).to_owned(), (*value).to_owned()));
@@ -145,7 +145,7 @@ async fn a_log_line_of_a_traced_request_names_its_trace_in_text_and_in_json() {
     let sink = OtlpSink::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     for format in ["text", "json"] {
-        let mut stack = traced(&sink, &[("CAUDAL_LOG_FORMAT", format)]).await;
+        let mut stack = traced(&sink, &[("CAUDAL_LOG_FORMAT", format), ("OTEL_BSP_SCHEDULE_DELAY", "100")]).await;
         stack.output = Output::File(folder.path().join(format));
         let api = stack.api().await;
         stack.redis.stop().await.unwrap();
@@ -163,5 +163,8 @@ async fn a_log_line_of_a_traced_request_names_its_trace_in_text_and_in_json() {
         }
         let first = log.lines().next().unwrap();
         assert!(!first.contains("trace_id"), "{first}");
+        let failed = sink.span("the POST that failed", SOON, |span| span.failed).await.unwrap();
+        let kind = failed.attributes.get("error.type").map(String::as_str);
+        assert_eq!((failed.trace_id.as_str(), kind), (TRACE, Some("503")));
     }
 }
