@@ -5,7 +5,6 @@ use axum::http::header::{CONNECTION, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTH
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use caudal_invoice::{FieldError, Refusal};
-use caudal_queue::{Admission, Batch};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -15,8 +14,6 @@ use crate::wire::{self, Accepted, Cliente, Complaints, Detail, Lote};
 
 /// Tells that the batch was taken before, as the IETF's draft on idempotency keys has it.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// When to come again after a 429: the queue drains thousands in this time.
-const FULL_SECONDS: u32 = 5;
 /// When to come again after a 503.
 const UNAVAILABLE_SECONDS: u32 = 2;
 
@@ -32,8 +29,8 @@ pub(crate) enum Answer {
     Unauthorized,
     /// This batch has the key; none where another program took it.
     Duplicate { id: Option<Uuid> },
-    /// Too much waits already; nothing is kept.
-    Full,
+    /// Too much waits already; nothing is kept. When to come again.
+    Full { seconds: u32 },
     /// What is wrong with the request.
     Invalid(Vec<FieldError>),
     /// The body could not be read.
@@ -88,7 +85,7 @@ impl Answer {
             Self::OtherInvoices => Some(Tally::Refused("other_invoices")),
             Self::Unauthorized => Some(Tally::Refused("unauthorized")),
             Self::Duplicate { .. } => Some(Tally::Refused("duplicate")),
-            Self::Full => Some(Tally::Refused("full")),
+            Self::Full { .. } => Some(Tally::Refused("full")),
             Self::Invalid(_) => Some(Tally::Refused("invalid")),
             Self::NotText => Some(Tally::Refused("not_text")),
             Self::NoRequest | Self::OtherVersion => Some(Tally::Refused("no_request")),
@@ -105,17 +102,12 @@ impl Answer {
         }
     }
 
-    /// The answer to a batch the queue has decided on.
-    pub(crate) fn admitted(admission: &Admission, batch: &Batch, on_duplicate: OnDuplicate) -> Self {
-        match (admission, on_duplicate) {
-            (&Admission::Accepted { id }, _) => Self::Accepted { id, count: batch.count() },
-            (&Admission::Duplicate { id, .. }, OnDuplicate::Conflict) => Self::Duplicate { id },
-            (&Admission::Duplicate { id: None, .. }, OnDuplicate::Replay) => Self::Duplicate { id: None },
-            (&Admission::Duplicate { id: Some(id), count, same: true }, OnDuplicate::Replay) => {
-                Self::Replayed { id, count }
-            }
-            (Admission::Duplicate { same: false, .. }, OnDuplicate::Replay) => Self::OtherInvoices,
-            (Admission::Full { .. }, _) => Self::Full,
+    /// The answer to a known key, for a batch of which `same` tells whether it took the key.
+    pub(crate) fn duplicate(id: Option<Uuid>, count: u64, same: bool, on_duplicate: OnDuplicate) -> Self {
+        match (id, on_duplicate, same) {
+            (Some(id), OnDuplicate::Replay, true) => Self::Replayed { id, count },
+            (Some(_), OnDuplicate::Replay, false) => Self::OtherInvoices,
+            (id, ..) => Self::Duplicate { id },
         }
     }
 }
@@ -138,7 +130,9 @@ impl IntoResponse for Answer {
                     None => response,
                 }
             }
-            Self::Full => with(RETRY_AFTER, FULL_SECONDS.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL)),
+            Self::Full { seconds } => {
+                with(RETRY_AFTER, seconds.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL))
+            }
             Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
             Self::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),
             Self::NoRequest => detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST),

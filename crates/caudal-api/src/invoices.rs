@@ -74,9 +74,13 @@ fn encode(invoices: &[Invoice]) -> Chunk {
 }
 
 async fn take_in(service: &Service, batch: Batch) -> Answer {
-    match admit(&service.queue, &batch, service.max_backlog).await {
-        Ok(admission) => Answer::admitted(&admission, &batch, service.on_duplicate),
-        Err(Error::OutOfMemory(_)) => Answer::Full,
+    let max_backlog = service.pressure.max_backlog(service.max_backlog);
+    match admit(&service.queue, &batch, max_backlog).await {
+        Ok(Admission::Accepted { id }) => Answer::Accepted { id, count: batch.count() },
+        Ok(Admission::Duplicate { id, count, same }) => Answer::duplicate(id, count, same, service.on_duplicate),
+        Ok(Admission::Full { .. }) | Err(Error::OutOfMemory(_)) => {
+            Answer::Full { seconds: service.pressure.retry_after() }
+        }
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a batch could not be queued");
             Answer::Unavailable

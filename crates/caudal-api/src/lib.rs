@@ -12,6 +12,7 @@ mod lote;
 mod metrics;
 mod options;
 mod path;
+mod pressure;
 mod router;
 mod serve;
 mod server;

@@ -3,7 +3,7 @@
 use caudal_queue::{Rejection, Status};
 use uuid::Uuid;
 
-use crate::wire::{Estado, Lote, Rechazada};
+use crate::wire::{self, Estado, Lote, Rechazada};
 
 /// A batch's status in the words of the wire.
 pub(crate) fn describe(id: Uuid, status: Status) -> Lote {
@@ -28,8 +28,8 @@ fn estado(status: &Status) -> Estado {
 }
 
 fn rechazada(rejection: Rejection) -> Rechazada {
-    let Rejection { position, number, detail, code: _ } = rejection;
-    Rechazada { posicion: position, numero_factura: number, motivo: detail }
+    let Rejection { position, number, code, detail: _ } = rejection;
+    Rechazada { posicion: position, numero_factura: number, motivo: wire::reason(&code) }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::answer::Answer;
 use crate::callers::Callers;
 use crate::metrics::{Metrics, count};
 use crate::options::OnDuplicate;
+use crate::pressure::Pressure;
 use crate::{batches, clients, invoices, path, span, wire};
 
 /// What the clients' routes work with.
@@ -26,6 +27,7 @@ pub(crate) struct Service {
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
     pub(crate) max_backlog: u64,
+    pub(crate) pressure: Arc<Pressure>,
     /// Who may call; everybody where there are none.
     pub(crate) callers: Option<Arc<Callers>>,
     pub(crate) on_duplicate: OnDuplicate,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::callers::Callers;
 use crate::metrics::{self, Metrics};
+use crate::pressure::Pressure;
 use crate::router::{self, Service};
 use crate::{InvalidKeys, Options, server};
 
@@ -99,10 +100,12 @@ pub async fn serve(
     let metrics = Metrics::default();
     let registry = metrics::registry_with(&metrics, &queue, &ledger);
     let callers = callers(options).await?;
+    let pressure = Arc::new(Pressure::default());
     let service = Service {
         queue: queue.clone(),
         ledger: ledger.clone(),
         max_backlog: options.max_backlog,
+        pressure: pressure.clone(),
         callers: callers.clone(),
         on_duplicate: options.on_duplicate,
         rut_check: options.rut_check.into(),
@@ -119,12 +122,13 @@ pub async fn serve(
     let operators =
         ops::serve(listeners.ops, router::ops(ledger, metrics.clone()), probes.clone(), registry, done.clone());
     let fitness = done.run_until_cancelled(become_ready(&queue, &probes));
+    let pressed = done.run_until_cancelled(pressure.follow(&queue));
     let keys = async {
         if let Some(callers) = callers {
             done.run_until_cancelled(callers.follow()).await;
         }
     };
-    let ((), operators, ..) = tokio::join!(clients, operators, fitness, keys);
+    let ((), operators, ..) = tokio::join!(clients, operators, fitness, pressed, keys);
     operators.map_err(Error::Accept)
 }
 

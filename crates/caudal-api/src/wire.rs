@@ -28,6 +28,39 @@ pub(crate) const NO_SUCH_BATCH: &str = "No existe ese lote, o terminó hace más
 pub(crate) const NO_SUCH_CLIENT: &str = "No existe ese cliente.";
 pub(crate) const BAD_PAGE: &str = "limite debe ser un número entero entre 1 y 1000.";
 
+/// Why an invoice is not in the ledger, made from the code of its dead letter; a handler's own code is told as it is.
+pub(crate) fn reason(code: &str) -> String {
+    let words = match code {
+        "numeric_value_out_of_range" => "El monto deja un saldo fuera del rango admitido.",
+        "string_data_right_truncation" | "string_data_length_mismatch" | "zero_length_character_string" => {
+            "Un texto no tiene un largo admitido."
+        }
+        "character_not_in_repertoire" | "untranslatable_character" => "Un texto contiene un carácter no admitido.",
+        "invalid_datetime_format" | "datetime_field_overflow" => "La fecha no es admitida.",
+        "data_exception"
+        | "invalid_parameter_value"
+        | "invalid_text_representation"
+        | "invalid_binary_representation"
+        | "null_value_not_allowed"
+        | "division_by_zero" => "Un dato no es admitido.",
+        "integrity_constraint_violation"
+        | "restrict_violation"
+        | "not_null_violation"
+        | "foreign_key_violation"
+        | "unique_violation"
+        | "check_violation"
+        | "exclusion_violation" => "La factura no cumple una regla del registro.",
+        "program_limit_exceeded" | "statement_too_complex" | "too_many_columns" | "too_many_arguments" => {
+            "La factura es demasiado grande para el registro."
+        }
+        "damaged" => "La factura llegó dañada al registro.",
+        "attempts_exhausted" => "El registro de la factura falló demasiadas veces.",
+        "kills_its_worker" => "La factura interrumpe al proceso que la registra.",
+        other => return format!("Rechazada al registrarla: {other}."),
+    };
+    words.to_owned()
+}
+
 /// The body of a 202.
 #[derive(Serialize)]
 pub(crate) struct Accepted {

@@ -44,14 +44,14 @@ fn a_client_reads_the_names_and_times_of_the_wire() {
     let mut status = status(2, 1, 0, 1);
     status.finished_at = DateTime::from_timestamp_millis(1_705_276_800_250);
     status.rejections =
-        vec![Rejection { position: 1, number: "F-2".to_owned(), code: "refused".to_owned(), detail: "why".to_owned() }];
+        vec![Rejection { position: 1, number: "F-2".to_owned(), code: "damaged".to_owned(), detail: "why".to_owned() }];
     let expected = serde_json::json!({
         "id": "00000000-0000-0000-0000-000000000000",
         "estado": "con_errores",
         "recibidas": 2,
         "registradas": 1,
         "sin_cambios": 0,
-        "rechazadas": [{"posicion": 1, "numero_factura": "F-2", "motivo": "why"}],
+        "rechazadas": [{"posicion": 1, "numero_factura": "F-2", "motivo": "La factura llegó dañada al registro."}],
         "recibido_en": "1970-01-01T00:00:00.000Z",
         "terminado_en": "2024-01-15T00:00:00.250Z",
     });

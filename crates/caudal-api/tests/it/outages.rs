@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use caudal_testkit::Redis;
+use caudal_testkit::{Redis, wait};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
+use uuid::Uuid;
 
-use crate::site::{Site, header, invoices, queue};
+use crate::site::{SOON, Site, header, invoices, queue};
 
 #[tokio::test]
 async fn without_redis_a_batch_is_answered_503_and_its_key_is_accepted_once_afterwards() {
@@ -49,7 +50,36 @@ async fn while_redis_is_out_of_memory_a_batch_is_answered_429_and_its_key_stays_
     assert!(header(&refused, "retry-after").unwrap().parse::<u32>().unwrap() > 0);
 
     limit_memory(&redis, 0).await;
-    assert_eq!(site.post("k", &invoices(1)).await.status(), 202);
+    accepted(&site, "k").await;
+}
+
+#[tokio::test]
+async fn while_redis_is_short_of_memory_new_keys_are_answered_429_and_known_ones_409() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    assert_eq!(site.post("known", &invoices(1)).await.status(), 202);
+    let used = queue(&redis.url()).memory().await.unwrap().used;
+    // A tenth is still free, and not to be had.
+    limit_memory(&redis, used * 10 / 9).await;
+    let refused = async || match site.post(&Uuid::new_v4().to_string(), &invoices(1)).await {
+        answer if answer.status() == 429 => Ok(answer),
+        answer => Err(answer.status()),
+    };
+    let refused = wait::until("a new key is refused", SOON, refused).await.unwrap();
+    assert!(header(&refused, "retry-after").unwrap().parse::<u32>().unwrap() > 0);
+    assert_eq!(site.post("known", &invoices(1)).await.status(), 409);
+
+    limit_memory(&redis, 0).await;
+    accepted(&site, "new").await;
+}
+
+/// Repeats a key until it is accepted.
+async fn accepted(site: &Site, key: &str) {
+    let taken = async || match site.post(key, &invoices(1)).await.status().as_u16() {
+        202 => Ok(()),
+        status => Err(status),
+    };
+    wait::until("the key is accepted", SOON, taken).await.unwrap();
 }
 
 async fn limit_memory(redis: &Redis, bytes: u64) {

@@ -9,6 +9,7 @@ mod collector;
 mod dead;
 mod dev;
 mod faults;
+mod full;
 mod long;
 mod metrics;
 mod queue;
