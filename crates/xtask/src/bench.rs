@@ -1,13 +1,12 @@
 //! `cargo xtask bench`: what Caudal can do on this machine, each figure beside its floor.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::{
     command,
     packages::{self, POSTGRESQL, REDIS},
-    repository,
 };
 
 /// What to measure, and how to tell it.
@@ -28,8 +27,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
-    let mut cargo = Command::new(command::cargo());
-    cargo.current_dir(repository::root());
+    let mut cargo = command::cargo();
     cargo.args(["bench", "--quiet", "--locked", "--package", "caudal", "--bench", "bench", "--"]);
     cargo.args(args.only.iter().flat_map(|name| ["--only", name]));
     cargo.args(args.json.then_some("--json"));

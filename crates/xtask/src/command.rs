@@ -2,12 +2,13 @@
 
 use std::{
     env,
-    ffi::OsString,
     os::unix::process::ExitStatusExt as _,
     process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
+
+use crate::repository;
 
 /// Runs `command` and waits. Its output is shown only when it fails.
 ///
@@ -32,9 +33,11 @@ pub(crate) fn text(command: &mut Command) -> Result<String> {
     Ok(said.trim_end().to_owned())
 }
 
-/// The cargo that runs this program, else the one in `PATH`.
-pub(crate) fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs this program, else the one in `PATH`, at the repository's root.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(repository::root());
+    cargo
 }
 
 /// The code a shell would give: 128 and the signal for a process that one ended.

@@ -13,7 +13,6 @@ use tokio::signal::unix::{self, SignalKind};
 use crate::{
     command,
     packages::{self, POSTGRESQL, REDIS},
-    repository,
 };
 
 /// What `cargo xtask dev` understands.
@@ -55,10 +54,7 @@ fn given(variable: &str) -> bool {
 }
 
 fn build() -> Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--package", "caudal"]).current_dir(repository::root());
-    let status = build.status().context("cannot run cargo")?;
+    let status = command::cargo().args(["build", "--package", "caudal"]).status().context("cannot run cargo")?;
     ensure!(status.success(), "caudal could not be built");
     Ok(())
 }

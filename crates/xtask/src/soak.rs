@@ -1,6 +1,6 @@
 //! `cargo xtask soak`: the long forms of the fault and load tests.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use crate::{
     command,
     packages::{self, POSTGRESQL, REDIS},
-    repository,
 };
 
 /// What to run, and for how long.
@@ -63,8 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let parts = args.only.as_ref().map_or_else(Part::value_variants, std::slice::from_ref);
     for part in parts {
         let (package, tests) = part.tests();
-        let mut cargo = Command::new(command::cargo());
-        cargo.current_dir(repository::root());
+        let mut cargo = command::cargo();
         cargo.args(["test", "--locked", "--package", package, "--test", "it", "--", "--nocapture", tests]);
         cargo.envs(part.settings(args).into_iter().map(|(name, value)| (name, value.to_string())));
         let status = cargo.status()?;

@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use crate::{
     command,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
-    repository,
     tools::{self, Tool},
 };
 use machine::Machine;
@@ -77,7 +76,7 @@ fn outcome(result: Result<()>) -> Outcome {
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    finish(workspace_cargo().args(arguments))
+    finish(command::cargo().args(arguments))
 }
 
 fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
@@ -88,7 +87,7 @@ fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
 /// Examples are tests; a link to an item that is not there is an error, as all that rustdoc warns of.
 fn document() -> Result<()> {
     test(&["--doc"], &[])?;
-    let mut document = workspace_cargo();
+    let mut document = command::cargo();
     document.args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings");
     finish(&mut document)
 }
@@ -108,12 +107,6 @@ fn programs(machine: &Machine) -> Result<()> {
     }
     packages::provide(&ETCD)?;
     tools::ensure(Tool::ControlPlane).map(drop)
-}
-
-fn workspace_cargo() -> Command {
-    let mut command = Command::new(command::cargo());
-    command.current_dir(repository::root());
-    command
 }
 
 fn finish(command: &mut Command) -> Result<()> {
