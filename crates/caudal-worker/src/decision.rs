@@ -45,15 +45,12 @@ pub(crate) fn answered(delivery: &Delivery<'_>, answer: Answer, chance: impl FnM
 /// Decides on a chunk that was tried alone and for which no answer came in time. Nothing is counted against it, but others
 /// are not kept waiting.
 pub(crate) fn hung(delivery: &Delivery<'_>, parts: Option<Vec<Chunk>>) -> Decision {
-    match parts {
-        _ if delivery.count == 1 => {
-            let Delivery { position, attempts, .. } = *delivery;
-            let retried = Retried { position, payload: delivery.payload.to_vec(), attempts, delay: PUT_OFF };
-            Decision::Settle(Settlement { retried: vec![retried], ..Settlement::default() })
-        }
-        Some(parts) => Decision::Split(parts),
-        None => Decision::Release,
+    if delivery.count == 1 {
+        let Delivery { position, attempts, .. } = *delivery;
+        let retried = Retried { position, payload: delivery.payload.to_vec(), attempts, delay: PUT_OFF };
+        return Decision::Settle(Settlement { retried: vec![retried], ..Settlement::default() });
     }
+    parts.map_or(Decision::Release, Decision::Split)
 }
 
 /// Decides on a chunk that was alone in the hands of so many workers when they died.
