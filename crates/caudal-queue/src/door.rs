@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use redis::{ErrorKind, RedisError, RedisResult, Value, from_redis_value};
@@ -26,7 +26,7 @@ pub(crate) struct Door {
 }
 
 /// One batch, as the script takes it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) idem: Vec<u8>,
     pub(crate) lote: Vec<u8>,
@@ -36,7 +36,7 @@ pub(crate) struct Request {
 
 #[derive(Debug)]
 struct Waiting {
-    request: Request,
+    request: Arc<Request>,
     answer: oneshot::Sender<RedisResult<Value>>,
 }
 
@@ -48,9 +48,10 @@ impl Door {
     /// What the script answers for the batch. Whoever finds a call free makes it, with all that wait. If that one is dropped
     /// on the way, those it took along ask again: an admission can be repeated.
     pub(crate) async fn pass(&self, queue: &Queue, request: Request) -> RedisResult<Value> {
+        let request = Arc::new(request);
         loop {
             let (sender, mut answer) = oneshot::channel();
-            self.lock().push_back(Waiting { request: request.clone(), answer: sender });
+            self.lock().push_back(Waiting { request: Arc::clone(&request), answer: sender });
             let answered = tokio::select! {
                 biased;
                 answered = &mut answer => answered,
@@ -103,8 +104,8 @@ impl Queue {
         call.arg(max_backlog).arg(KEPT.as_secs()).arg(&keys.wake);
         let mut senders = Vec::with_capacity(group.len());
         for Waiting { request, answer } in group {
-            call.key(request.idem).key(request.lote);
-            for argument in request.arguments {
+            call.key(&request.idem).key(&request.lote);
+            for argument in &request.arguments {
                 call.arg(argument);
             }
             senders.push(answer);
