@@ -2,6 +2,11 @@
 
 use redis::Script;
 
+/// The function `owned`: which entries a consumer holds.
+const OWNED: &str = include_str!("scripts/owned.lua");
+/// The functions `status_of` and `set_status`: how a batch's status is kept.
+const STATUS: &str = include_str!("scripts/status.lua");
+
 /// Every script of the queue. Sent by digest; a Redis that forgot one is sent it again.
 #[derive(Debug)]
 pub(crate) struct Scripts {
@@ -28,22 +33,22 @@ impl Scripts {
             backlog: Script::new(include_str!("scripts/backlog.lua")),
             drop_dead: Script::new(include_str!("scripts/drop_dead.lua")),
             make_group: Script::new(include_str!("scripts/make_group.lua")),
-            mark: by_owner(include_str!("scripts/mark.lua")),
+            mark: with(&[OWNED], include_str!("scripts/mark.lua")),
             promote: Script::new(include_str!("scripts/promote.lua")),
             reclaim: Script::new(include_str!("scripts/reclaim.lua")),
             recount: Script::new(include_str!("scripts/recount.lua")),
-            release: by_owner(include_str!("scripts/release.lua")),
-            renew: by_owner(include_str!("scripts/renew.lua")),
-            retry_dead: Script::new(include_str!("scripts/retry_dead.lua")),
-            settle: by_owner(include_str!("scripts/settle.lua")),
-            split: by_owner(include_str!("scripts/split.lua")),
+            release: with(&[OWNED], include_str!("scripts/release.lua")),
+            renew: with(&[OWNED], include_str!("scripts/renew.lua")),
+            retry_dead: with(&[STATUS], include_str!("scripts/retry_dead.lua")),
+            settle: with(&[OWNED, STATUS], include_str!("scripts/settle.lua")),
+            split: with(&[OWNED], include_str!("scripts/split.lua")),
             tidy: Script::new(include_str!("scripts/tidy.lua")),
         }
     }
 }
 
-/// A script that asks what its caller owns, by the function in `owned.lua`; the first line, its flags, must stay the first.
-fn by_owner(script: &str) -> Script {
+/// A script that calls functions of others; its first line, its flags, must stay the first.
+fn with(functions: &[&str], script: &str) -> Script {
     let (flags, body) = script.split_once('\n').unwrap_or((script, ""));
-    Script::new(&[flags, "\n", include_str!("scripts/owned.lua"), body].concat())
+    Script::new(&[&[flags, "\n"], functions, &[body]].concat().concat())
 }

@@ -10,12 +10,11 @@ local stream, backlog_key, dead, shut = unpack(KEYS)
 local idle = redis.call('XLEN', stream) == 0
 
 local function reopen(status, rejections, position, invoices)
-  local text = redis.call('GET', status)
-  if not text then
+  local n, o, u, x, received, _, caller = status_of(status)
+  if not n then
     return
   end
-  local n, o, u, x, received, _, caller = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-  redis.call('SET', status, string.format('%s %s %s %d %s 0 %s', n, o, u, math.max(x - invoices, 0), received, caller))
+  set_status(status, n, o, u, math.max(x - invoices, 0), received, 0, caller)
   redis.call('HDEL', rejections, position)
   redis.call('PERSIST', rejections)
 end

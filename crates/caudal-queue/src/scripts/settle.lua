@@ -67,20 +67,19 @@ end
 
 for batch, count in pairs(counts) do
   local status, rejections = KEYS[FIRST_BATCH + 2 * batch], KEYS[FIRST_BATCH + 2 * batch + 1]
-  local text = redis.call('GET', status)
-  if text then
-    local n, o, u, x, received, _, caller = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  local n, o, u, x, received, _, caller = status_of(status)
+  if n then
     o, u, x = o + count.recorded, u + count.unchanged, x + count.rejected
     if #count.lines > 0 then
       list(count.lines, rejections)
     end
     if o + u + x >= tonumber(n) then
-      redis.call('SET', status, string.format('%s %d %d %d %s %.0f %s', n, o, u, x, received, now, caller), 'EX', ARGV[5])
+      set_status(status, n, o, u, x, received, now, caller, 'EX', ARGV[5])
       if x > 0 then
         redis.call('EXPIRE', rejections, ARGV[5])
       end
     else
-      redis.call('SET', status, string.format('%s %d %d %d %s 0 %s', n, o, u, x, received, caller))
+      set_status(status, n, o, u, x, received, 0, caller)
     end
   end
 end
