@@ -64,7 +64,7 @@ fn admission(batch: &Batch, answer: Value) -> Result<Admission, RedisError> {
 
 /// What an idempotency key holds: id (16 bytes), the fingerprint's first 16 bytes, count (4 bytes); short enough for Redis to
 /// keep it in one piece. Of a key taken over from another program nothing is known: it holds nothing.
-enum Ticket {
+pub(crate) enum Ticket {
     Batch { id: Uuid, fingerprint: [u8; FINGERPRINT], count: u32 },
     Adopted,
 }
@@ -75,7 +75,7 @@ impl Ticket {
         Self::Batch { id: batch.id, fingerprint: fingerprint(batch), count }
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Batch { id, fingerprint, count } => {
                 [id.as_bytes().as_slice(), fingerprint, &count.to_be_bytes()].concat()

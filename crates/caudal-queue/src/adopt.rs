@@ -8,7 +8,7 @@ use std::time::Duration;
 use caudal_redis::Client;
 use redis::{Value, cmd, pipe};
 
-use crate::{Error, Queue, queue::KEPT};
+use crate::{Error, Queue, admit::Ticket, queue::KEPT};
 
 const KEY_PREFIX: &[u8] = b"idempotency:";
 const WAITING: &str = "celery";
@@ -170,10 +170,10 @@ impl Queue {
         if keys.is_empty() {
             return Ok(0);
         }
-        let mut changes = pipe();
+        let (ticket, mut changes) = (Ticket::Adopted.encode(), pipe());
         for (digest, left) in keys {
             let (key, left) = (self.keys().idem(digest), left.as_millis().max(1) as u64);
-            changes.cmd("SET").arg(&key).arg("").arg("PX").arg(left).arg("NX");
+            changes.cmd("SET").arg(&key).arg(&ticket).arg("PX").arg(left).arg("NX");
             changes.cmd("PEXPIRE").arg(&key).arg(left).arg("GT").ignore();
         }
         let answers: Vec<Value> = changes.query_async(&mut self.connection()).await?;

@@ -99,8 +99,9 @@ impl Consumer {
     /// Takes over up to `max_chunks` chunks that were given back, or whose worker has not renewed them for a lease time.
     /// What this process holds is never among them. Does not wait.
     ///
-    /// Nothing is taken while the queue is paused. Leases that ran out are taken only once Redis has been reached for a whole lease time: after an outage every lease
-    /// looks run out, also those of workers that live. What this consumer gave back it takes again only after a lease time.
+    /// Nothing is taken while the queue is paused. Leases that ran out are taken only once Redis has been reached for a whole
+    /// lease time: after an outage every lease looks run out, also those of workers that live. What this consumer gave back it
+    /// takes again only after a lease time.
     ///
     /// # Errors
     /// `Unavailable` and `Misconfigured`; call again, after a pause.
