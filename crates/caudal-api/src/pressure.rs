@@ -12,8 +12,6 @@ use drain::Drain;
 
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// The share of its memory, in percent, from which on Redis takes no batch in.
-const MOST_MEMORY: u64 = 85;
 
 /// What was last seen of the queue.
 #[derive(Debug, Default)]
@@ -66,7 +64,7 @@ impl Pressure {
 }
 
 fn is_tight(Memory { used, limit }: Memory) -> bool {
-    limit.is_some_and(|limit| used.saturating_mul(100) > limit.saturating_mul(MOST_MEMORY))
+    limit.is_some_and(|limit| used.saturating_mul(100) > limit.saturating_mul(Memory::MOST_PERCENT))
 }
 
 #[cfg(test)]

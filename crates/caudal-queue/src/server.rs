@@ -18,6 +18,11 @@ pub struct Memory {
     pub limit: Option<u64>,
 }
 
+impl Memory {
+    /// The share of its limit, in percent, over which Redis should take no further batch in.
+    pub const MOST_PERCENT: u64 = 85;
+}
+
 /// When the append-only file reaches the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fsync {

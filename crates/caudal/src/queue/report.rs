@@ -10,8 +10,6 @@ use serde::Serialize;
 
 use crate::terminal::count;
 
-/// From this share of its memory, in percent, batches are turned away.
-const FULL: u64 = 85;
 /// A worker that is silent this long is taken for dead: a lease has run out.
 const DEAD: Duration = caudal_queue::LEASE;
 /// Names of more workers are not listed for people.
@@ -121,7 +119,7 @@ fn warnings(
     let dead = workers.is_empty() || (given_time && workers.iter().all(|worker| worker.silent >= DEAD));
     warn(backlog.waiting_chunks > 0 && dead && !backlog.paused, "chunks wait and no worker is alive");
     warn(memory.limit.is_none(), "Redis has no memory limit (maxmemory): it can take the whole machine");
-    let full = memory.limit.is_some_and(|limit| memory.used * 100 >= limit * FULL);
+    let full = memory.limit.is_some_and(|limit| memory.used * 100 >= limit * Memory::MOST_PERCENT);
     warn(full, "Redis is over 85 % of its memory: batches are answered with 429");
     warn(durability.append_only == Some(false), "Redis writes no append-only file: a crash loses accepted invoices");
     let loses = matches!(durability.fsync, Some(Fsync::EverySecond | Fsync::No));
