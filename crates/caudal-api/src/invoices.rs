@@ -62,15 +62,10 @@ fn batch(key: [u8; 32], caller: &str, invoices: &[Invoice]) -> Batch {
         id: Uuid::now_v7(),
         key,
         fingerprint: fingerprint(invoices),
-        chunks: invoices.chunks(chunk::MAX_INVOICES).map(encode).collect(),
+        chunks: chunk::cut(invoices).map(|(payload, count)| Chunk { payload, count }).collect(),
         traceparent: traceparent(&Span::current()),
         caller: caller.to_owned(),
     }
-}
-
-fn encode(invoices: &[Invoice]) -> Chunk {
-    // A chunk holds at most 250.
-    Chunk { payload: chunk::encode(invoices), count: invoices.len() as u32 }
 }
 
 async fn take_in(service: &Service, batch: Batch) -> Answer {

@@ -20,6 +20,11 @@ pub enum Error {
     Damaged(String),
 }
 
+/// A batch's chunks in their order: the bytes of each, and how many invoices it holds.
+pub fn cut(invoices: &[Invoice]) -> impl Iterator<Item = (Vec<u8>, u32)> {
+    invoices.chunks(MAX_INVOICES).map(|part| (encode(part), part.len() as u32))
+}
+
 /// The bytes of a chunk of these invoices.
 #[must_use]
 pub fn encode(invoices: &[Invoice]) -> Vec<u8> {

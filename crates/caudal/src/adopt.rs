@@ -19,8 +19,6 @@ use report::Report;
 
 /// How long to wait while the queue is full.
 const PAUSE: Duration = Duration::from_secs(1);
-/// From this share of Redis' memory, in percent, nothing is taken in.
-const FULL: u64 = 85;
 /// Stands before the id of a task in the place of a caller's name, which holds no colon.
 const CELERY: &str = ":celery";
 /// The caller's name where there were no API keys.
@@ -139,7 +137,7 @@ impl Adoption {
     async fn admit(&self, batch: &Batch, report: &mut Report) -> anyhow::Result<()> {
         loop {
             let Memory { used, limit } = self.queue.memory().await?;
-            let room = limit.is_none_or(|limit| used * 100 < limit * FULL);
+            let room = limit.is_none_or(|limit| used * 100 < limit * Memory::MOST_PERCENT);
             match self.queue.admit(batch, if room { self.max_backlog } else { 0 }).await {
                 Ok(Admission::Accepted { .. } | Admission::Duplicate { .. }) => return Ok(()),
                 Ok(Admission::Full { .. }) | Err(Error::OutOfMemory(_)) => report.waits(),
@@ -161,12 +159,11 @@ fn digest(OriginalKey { key, left }: &OriginalKey) -> Option<([u8; 32], Duration
 fn batch(task: &Task, number: usize, invoices: &[Invoice]) -> Batch {
     let key = key_digest(CELERY, format!("{}/{number}", task.id).as_bytes());
     let id = Builder::from_custom_bytes(key.first_chunk().copied().unwrap_or_default()).into_uuid();
-    let chunks = invoices.chunks(chunk::MAX_INVOICES);
     Batch {
         id,
         key,
         fingerprint: fingerprint(invoices),
-        chunks: chunks.map(|part| Chunk { payload: chunk::encode(part), count: part.len() as u32 }).collect(),
+        chunks: chunk::cut(invoices).map(|(payload, count)| Chunk { payload, count }).collect(),
         traceparent: None,
         caller: ANYONE.to_owned(),
     }
