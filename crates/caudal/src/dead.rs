@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::role::Place;
+use crate::role::Common;
 use crate::terminal::{count, note, say, say_json};
 use pick::{Filter, Pick, Summary};
 
@@ -29,7 +29,7 @@ pub(crate) enum Action {
         #[arg(long, value_name = "ID")]
         after: Option<EntryId>,
         #[command(flatten)]
-        options: Options,
+        options: Common,
     },
     /// Show one, with the invoices in it
     Show {
@@ -37,14 +37,14 @@ pub(crate) enum Action {
         #[arg(value_name = "ID")]
         id: EntryId,
         #[command(flatten)]
-        options: Options,
+        options: Common,
     },
     /// Put them back into the queue, once their cause is mended
     Retry {
         #[command(flatten)]
         pick: Pick,
         #[command(flatten)]
-        options: Options,
+        options: Common,
     },
     /// Delete them for good
     Drop {
@@ -54,19 +54,8 @@ pub(crate) enum Action {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        options: Options,
+        options: Common,
     },
-}
-
-/// Settings of every action.
-#[derive(clap::Args, Clone, Debug)]
-#[group(skip)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    place: Place,
-    /// Write JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// What retry and drop have in common.
@@ -102,7 +91,7 @@ struct Done {
     found: Summary,
 }
 
-async fn decide(options: &Options, pick: &Pick, fate: Fate, sure: Sure<'_>) -> anyhow::Result<()> {
+async fn decide(options: &Common, pick: &Pick, fate: Fate, sure: Sure<'_>) -> anyhow::Result<()> {
     let queue = options.place.open()?;
     let (ids, found) = pick.find(&queue).await?;
     let verb = match fate {
@@ -110,19 +99,18 @@ async fn decide(options: &Options, pick: &Pick, fate: Fate, sure: Sure<'_>) -> a
         Fate::Dropped => "dropped",
     };
     let would = format!("{found} would be {verb}");
-    let done = if pick.dry_run || ids.is_empty() {
-        0
+    let picked = ids.len() as u64;
+    let letters = if pick.dry_run || ids.is_empty() {
+        picked
     } else {
         sure.ask(&would).await?;
         act(&queue, fate, &ids).await?
     };
-    let (letters, gone) =
-        if pick.dry_run { (ids.len() as u64, 0) } else { (done, ids.len() as u64 - done.min(ids.len() as u64)) };
-    let missing = found.missing + gone;
+    let missing = found.missing + picked.saturating_sub(letters);
     match (options.json, pick.dry_run) {
         (true, dry_run) => say_json(&Done { fate, dry_run, letters, found })?,
         (false, true) => say(would),
-        (false, false) => say(format!("{verb} {}", count(done, "dead letter"))),
+        (false, false) => say(format!("{verb} {}", count(letters, "dead letter"))),
     }
     match missing {
         0 => Ok(()),

@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::role::Place;
+use crate::role::Common;
 use crate::terminal::{count, say, say_json};
 use report::Report;
 
@@ -15,32 +15,21 @@ use report::Report;
 #[derive(clap::Subcommand, Clone, Debug)]
 pub(crate) enum Action {
     /// Tell what waits, what is in flight, who works, and how Redis is
-    Show(Options),
+    Show(Common),
     /// Tell it again each second, until Ctrl-C
-    Watch(Options),
+    Watch(Common),
     /// Hand nothing out any more; POSTs are still accepted, and workers finish what they hold
-    Pause(Options),
+    Pause(Common),
     /// End the pause
-    Resume(Options),
+    Resume(Common),
     /// Recount the backlog; fails where the number that is kept is another
     Check {
         /// Put the number right
         #[arg(long)]
         repair: bool,
         #[command(flatten)]
-        options: Options,
+        options: Common,
     },
-}
-
-/// Settings of every action.
-#[derive(clap::Args, Clone, Debug)]
-#[group(skip)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    place: Place,
-    /// Write JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Does it.
@@ -54,7 +43,7 @@ pub(crate) async fn run(action: Action, shutdown: CancellationToken) -> anyhow::
     }
 }
 
-async fn show(options: &Options) -> anyhow::Result<()> {
+async fn show(options: &Common) -> anyhow::Result<()> {
     let report = Report::of(&options.place.open()?).await?;
     if options.json {
         return say_json(&report);
@@ -63,7 +52,7 @@ async fn show(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn pause(options: &Options, paused: bool) -> anyhow::Result<()> {
+async fn pause(options: &Common, paused: bool) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Paused {
         paused: bool,
@@ -84,7 +73,7 @@ async fn pause(options: &Options, paused: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(options: &Options, repair: bool) -> anyhow::Result<()> {
+async fn check(options: &Common, repair: bool) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Checked {
         stated: u64,

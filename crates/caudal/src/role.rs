@@ -31,6 +31,17 @@ impl Place {
     }
 }
 
+/// What the commands for operators have in common: which queue, and for whom the answer is.
+#[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Write JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Where the queue and the ledger are.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
