@@ -74,7 +74,7 @@ impl Queue {
                 .arg(settlement.rejected.len());
             for Retried { position, payload, attempts, delay } in &settlement.retried {
                 let attempts = u16::try_from(*attempts).unwrap_or(u16::MAX);
-                let entry = Head { attempts, ..lease.part(*position, 1) }.encode(payload);
+                let entry = Head { attempts, suspect: lease.suspect, ..lease.part(*position, 1) }.encode(payload);
                 call.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).arg(entry);
             }
             for Rejected { position, count, number, code, detail, payload } in &settlement.rejected {

@@ -10,6 +10,7 @@ use tokio::{
 use crate::{
     Error, Output, Process, Signal,
     folder::{Folder, free_port},
+    pki::Identity,
     programs,
 };
 
@@ -22,21 +23,43 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Redis {
     process: Process,
     port: u16,
+    tls: Option<Tls>,
     folder: Folder,
+}
+
+/// How the server is reached over TLS.
+#[derive(Clone, Debug)]
+struct Tls {
+    port: u16,
+    identity: Identity,
 }
 
 impl Redis {
     /// Starts a server in a private folder, which is removed with it, and waits till it answers.
     pub async fn start() -> Result<Self, Error> {
+        Self::start_with(None).await
+    }
+
+    /// The same, reached over TLS too, where it shows this certificate.
+    pub async fn start_tls(identity: &Identity) -> Result<Self, Error> {
+        Self::start_with(Some(Tls { port: free_port()?, identity: identity.clone() })).await
+    }
+
+    async fn start_with(tls: Option<Tls>) -> Result<Self, Error> {
         let folder = Folder::private("redis")?;
         let port = free_port()?;
-        let process = serve(folder.path(), port).await?;
-        Ok(Self { process, port, folder })
+        let process = serve(folder.path(), port, tls.as_ref()).await?;
+        Ok(Self { process, port, tls, folder })
     }
 
     /// The server's address, `redis://127.0.0.1:PORT/0`; the same after a restart.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The server's address over TLS, if it has one.
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls.as_ref().map(|tls| format!("rediss://127.0.0.1:{}/0", tls.port))
     }
 
     /// The port on 127.0.0.1.
@@ -58,7 +81,7 @@ impl Redis {
     /// it answers.
     pub async fn restart(&mut self) -> Result<(), Error> {
         self.stop().await?;
-        self.process = serve(self.folder.path(), self.port).await?;
+        self.process = serve(self.folder.path(), self.port, self.tls.as_ref()).await?;
         Ok(())
     }
 
@@ -73,13 +96,17 @@ impl Redis {
     }
 }
 
-async fn serve(folder: &Path, port: u16) -> Result<Process, Error> {
+async fn serve(folder: &Path, port: u16, tls: Option<&Tls>) -> Result<Process, Error> {
     let mut command = Command::new(programs::find("redis-server")?);
     command
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--appendonly", "yes", "--appendfsync", "always"])
         .args(["--maxmemory-policy", "noeviction", "--save", ""])
         .current_dir(folder);
+    if let Some(Tls { port, identity }) = tls {
+        command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
+        command.arg("--tls-cert-file").arg(&identity.certificate).arg("--tls-key-file").arg(&identity.key);
+    }
     let process = Process::start(&command, Output::File(folder.join("redis.log")))?;
     process.ready(START, async || ping(port).await).await?;
     Ok(process)

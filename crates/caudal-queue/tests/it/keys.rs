@@ -1,11 +1,12 @@
 //! Keys: one slot, and every one bounded.
 
-use caudal_queue::{Rejected, Settlement};
+use caudal_queue::{Rejected, Retried, Settlement};
+use uuid::Uuid;
 
-use crate::world::{World, all_recorded, batch, lease};
+use crate::world::{SOON, World, all_recorded, batch, lease};
 
-/// What has no TTL, and why it may: one number, or bounded by the backlog limit, the dead letters' limit, the open batches.
-const BOUNDED: [&str; 4] = ["stream", "backlog", "version", "dead"];
+/// What has no TTL, and why it may: one number or mark, or bounded by the backlog limit or the dead letters' limit.
+const BOUNDED: [&str; 7] = ["stream", "backlog", "version", "dead", "retry", "paused", "shut"];
 
 #[tokio::test]
 async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {
@@ -15,6 +16,11 @@ async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {
     }
     let leases = lease(&mut world.queue.consumer("pod/1"), 3).await;
     world.queue.renew(&leases.iter().collect::<Vec<_>>()).await.unwrap();
+    world.queue.mark(&leases[1]).await.unwrap();
+    let fill = "for i = 1, 5000 do redis.call('XADD', KEYS[1], '*', 'n', i) end";
+    for _ in 0..20 {
+        let _: () = world.run(&["EVAL", fill, "1", "caudal:{facturas}:dead"]).await;
+    }
     let buried = Rejected {
         position: 0,
         count: 1,
@@ -25,18 +31,29 @@ async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {
     };
     let settlement = Settlement { recorded: 4, rejected: vec![buried], ..Settlement::default() };
     world.settle(&leases[0], &settlement).await;
-    for lease in &leases[1..] {
-        world.settle(lease, &all_recorded(lease)).await;
-    }
+    let retried = Retried { position: 0, payload: Vec::new(), attempts: 1, delay: SOON };
+    let settlement = Settlement { retried: vec![retried], ..Settlement::default() };
+    world.settle(&leases[2], &settlement).await;
+    world.queue.pause().await.unwrap();
+    let [first, .., third] = [leases[0].batch, leases[1].batch, leases[2].batch];
+    assert_eq!(bounded_keys(&world, &[first, third]).await, 3 + 3 + 3 + BOUNDED.len());
 
+    world.settle(&leases[1], &all_recorded(&leases[1])).await;
+    assert_eq!(bounded_keys(&world, &[third]).await, 3 + 3 + 2 + BOUNDED.len());
+}
+
+/// Counts the keys, each of which has a TTL or a bound; the statuses of open batches have that of the backlog.
+async fn bounded_keys(world: &World, open: &[Uuid]) -> usize {
     let keys: Vec<Vec<u8>> = world.run(&["KEYS", "*"]).await;
-    assert_eq!(keys.len(), 3 + 3 + 2 + BOUNDED.len());
-    for key in keys {
+    for key in &keys {
         let name = key.strip_prefix(b"caudal:{facturas}:").unwrap();
-        let bounded = BOUNDED.iter().any(|bounded| bounded.as_bytes() == name);
-        let ttl: i64 = redis::cmd("TTL").arg(&key).query_async(&mut world.client.shared()).await.unwrap();
-        assert!(bounded || ttl > 0, "{} has no TTL", String::from_utf8_lossy(&key));
+        let of_open = (name.starts_with(b"lote:") || name.starts_with(b"rejected:"))
+            && open.iter().any(|batch| name.ends_with(batch.as_bytes()));
+        let bounded = of_open || BOUNDED.iter().any(|bounded| bounded.as_bytes() == name);
+        let ttl: i64 = redis::cmd("TTL").arg(key).query_async(&mut world.client.shared()).await.unwrap();
+        assert_eq!(bounded, ttl == -1, "{}: {ttl}", String::from_utf8_lossy(key));
     }
+    keys.len()
 }
 
 #[tokio::test]

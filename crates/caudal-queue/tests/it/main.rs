@@ -1,12 +1,16 @@
 //! The queue against a real Redis.
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+mod access;
 mod admit;
+mod dead;
 mod keys;
 mod lease;
 mod look;
 mod metrics;
 mod outage;
+mod retry;
 mod settle;
+mod upkeep;
 mod wake;
 mod world;

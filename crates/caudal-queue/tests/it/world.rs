@@ -58,7 +58,16 @@ impl World {
 
     /// Seconds until the batch's status goes; -1 where it stays.
     pub(crate) async fn status_ttl(&self, batch: Uuid) -> i64 {
-        let key = [b"caudal:{facturas}:lote:".as_slice(), batch.as_bytes()].concat();
+        self.ttl("lote", batch).await
+    }
+
+    /// Seconds until the list of the batch's rejected goes; -1 where it stays.
+    pub(crate) async fn rejected_ttl(&self, batch: Uuid) -> i64 {
+        self.ttl("rejected", batch).await
+    }
+
+    async fn ttl(&self, kind: &str, batch: Uuid) -> i64 {
+        let key = [format!("caudal:{{facturas}}:{kind}:").as_bytes(), batch.as_bytes()].concat();
         cmd("TTL").arg(key).query_async(&mut self.client.shared()).await.unwrap()
     }
 

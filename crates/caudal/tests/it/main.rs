@@ -18,4 +18,5 @@ mod settings;
 mod soak;
 mod stack;
 mod tidy;
+mod tls;
 mod trace;
