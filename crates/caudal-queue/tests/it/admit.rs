@@ -65,6 +65,35 @@ async fn of_fifty_concurrent_admissions_of_one_key_over_two_processes_one_is_acc
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 40);
 }
 
+#[tokio::test]
+async fn of_batches_with_one_key_that_go_to_redis_in_one_call_the_first_is_accepted() {
+    let world = World::start().await;
+    let first = batch(&[3]);
+    let mut attempts = JoinSet::new();
+    // The calls that are under way are busy with others; what comes meanwhile goes together.
+    for sent in (0..5).map(|_| batch(&[1])) {
+        let queue = world.queue.clone();
+        attempts.spawn(async move { queue.admit(&sent, ROOMY).await.unwrap() });
+    }
+    for sent in [first.clone(), Batch { key: first.key, ..batch(&[4]) }, Batch { key: first.key, ..first.clone() }] {
+        let queue = world.queue.clone();
+        attempts.spawn(async move { queue.admit(&sent, ROOMY).await.unwrap() });
+    }
+    let answers = attempts.join_all().await;
+    let told =
+        |answer: &Admission| matches!(answer, Admission::Duplicate { id, count: 3, .. } if *id == Some(first.id));
+    assert_eq!(answers.iter().filter_map(accepted_id).count(), 7);
+    assert_eq!(answers.iter().filter(|answer| told(answer)).count(), 1);
+    assert_eq!(world.queue.backlog().await.unwrap().invoices, 8);
+    assert!(admitting_calls(&world).await < 8, "they did not go together");
+}
+
+async fn admitting_calls(world: &World) -> u64 {
+    let info: String = world.run(&["INFO", "commandstats"]).await;
+    let calls = info.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls=")).unwrap();
+    calls.split(',').next().unwrap().parse().unwrap()
+}
+
 fn accepted_id(answer: &Admission) -> Option<uuid::Uuid> {
     match answer {
         Admission::Accepted { id } => Some(*id),
