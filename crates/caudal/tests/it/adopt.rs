@@ -111,14 +111,29 @@ async fn of_two_versions_the_one_that_was_sent_last_stands() {
         redis(&stack, &["zadd", "unacked_index", &amount.to_string(), tag]).await;
     }
     assert!(caudal(&stack, &["adopt"]).await.success);
+    assert_eq!(recorded(&stack).await, "1 40.00 40.00");
+}
+
+/// What the ledger holds once nothing waits any more.
+async fn recorded(stack: &Stack) -> String {
     let _worker = stack.worker().await;
-    wait::until("all is recorded", SOON, async || match redis(&stack, &["get", "caudal:{facturas}:backlog"]).await {
-        done if done == "0" => Ok(()),
-        other => Err(other),
-    })
-    .await
-    .unwrap();
-    assert_eq!(stack.totals().await.unwrap(), "1 40.00 40.00");
+    let empty = wait::until("all is recorded", SOON, async || {
+        let backlog = redis(stack, &["get", "caudal:{facturas}:backlog"]).await;
+        if backlog == "0" { Ok(()) } else { Err(backlog) }
+    });
+    empty.await.unwrap();
+    stack.totals().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_workers_had_taken_the_last_sent_stands_too() {
+    let stack = Stack::start().await;
+    for (amount, tag) in [(3, "a"), (1, "b"), (2, "c")] {
+        redis(&stack, &["hset", "unacked", tag, &format!("[{}, \"\", \"celery\"]", message(amount))]).await;
+        redis(&stack, &["zadd", "unacked_index", &amount.to_string(), tag]).await;
+    }
+    assert!(caudal(&stack, &["adopt"]).await.success);
+    assert_eq!(recorded(&stack).await, "1 3.00 3.00");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,10 @@
 //! `caudal send`: a file goes in once, however often and against whatever odds it is sent.
 
 use std::fmt::Write as _;
+use std::future::IntoFuture;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use caudal_testkit::{Output, Process, wait};
@@ -117,6 +120,41 @@ async fn of_two_versions_in_a_file_the_later_line_stands() {
     assert!(sent.success, "{}", sent.stderr);
     // 198, 199 and 200 are the last three.
     assert_eq!(stack.totals().await.unwrap(), "3 597.00 597.00");
+}
+
+/// The most requests that a slow API had before it at once while this file was sent.
+async fn most_at_once(file: &Scratch) -> usize {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&most);
+    let slow = async move || {
+        counted.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        now.fetch_sub(1, Ordering::SeqCst);
+        reqwest::StatusCode::ACCEPTED
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let api = axum::serve(listener, axum::Router::new().route("/facturas/", axum::routing::post(slow)));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
+    command.args(["send", file.path(), "--url", &url, "--batch", "1", "--concurrency", "3"]);
+    let sent = tokio::select! {
+        sent = told(command) => sent,
+        _ = api.into_future() => panic!("the API ended"),
+    };
+    assert!(sent.success, "{}", sent.stderr);
+    most.load(Ordering::SeqCst)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_one_invoice_go_one_after_the_other_and_others_together() {
+    let others = Scratch::new("together.csv", &csv(6));
+    assert_eq!(most_at_once(&others).await, 3);
+    let mut text = csv(0);
+    for (amount, rut) in (1..).zip(["11111111-1", "11.111.111-1", "011111111-1"]) {
+        writeln!(text, "F-1,{rut},{amount},2025-08-24").unwrap();
+    }
+    let same = Scratch::new("alone.csv", &text);
+    assert_eq!(most_at_once(&same).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
