@@ -5,7 +5,7 @@ mod drain;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use caudal_queue::{Error, Memory, Queue};
+use caudal_queue::{Error, Queue};
 use tokio::time::Instant;
 
 use drain::Drain;
@@ -50,7 +50,7 @@ impl Pressure {
         let (memory, backlog) = tokio::try_join!(queue.memory(), queue.backlog())?;
         let mut seen = self.lock();
         seen.drain.observe(backlog.invoices, Instant::now());
-        let tight = is_tight(memory);
+        let tight = memory.is_tight();
         if tight != seen.tight {
             tracing::warn!(tight, used_bytes = memory.used, "Redis is short of memory, or has room again");
         }
@@ -62,10 +62,3 @@ impl Pressure {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-fn is_tight(Memory { used, limit }: Memory) -> bool {
-    limit.is_some_and(|limit| used.saturating_mul(100) > limit.saturating_mul(Memory::MOST_PERCENT))
-}
-
-#[cfg(test)]
-mod tests;

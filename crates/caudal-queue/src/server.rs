@@ -9,6 +9,9 @@ use crate::{Error, Queue};
 /// The oldest Redis the scripts run on.
 const OLDEST: u32 = 7;
 
+/// The share of its memory, in percent, over which Redis takes no more batches in.
+const MOST_MEMORY: u64 = 85;
+
 /// How full Redis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
@@ -19,8 +22,11 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The share of its limit, in percent, over which Redis should take no further batch in.
-    pub const MOST_PERCENT: u64 = 85;
+    /// Whether so little is left, 15 % of the limit, that no more batches should be taken in.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.limit.is_some_and(|limit| self.used.saturating_mul(100) > limit.saturating_mul(MOST_MEMORY))
+    }
 }
 
 /// When the append-only file reaches the disk.

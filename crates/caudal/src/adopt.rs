@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use caudal_invoice::{Invoice, chunk, fingerprint};
-use caudal_queue::{Admission, Batch, Chunk, Error, Memory, Message, Original, OriginalKey, Queue, key_digest};
+use caudal_queue::{Admission, Batch, Chunk, Error, Message, Original, OriginalKey, Queue, key_digest};
 use caudal_redis::{Client, SecretUrl};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -136,9 +136,8 @@ impl Adoption {
     /// Returns once the queue has the batch, from this run or an earlier one.
     async fn admit(&self, batch: &Batch, report: &mut Report) -> anyhow::Result<()> {
         loop {
-            let Memory { used, limit } = self.queue.memory().await?;
-            let room = limit.is_none_or(|limit| used * 100 < limit * Memory::MOST_PERCENT);
-            match self.queue.admit(batch, if room { self.max_backlog } else { 0 }).await {
+            let tight = self.queue.memory().await?.is_tight();
+            match self.queue.admit(batch, if tight { 0 } else { self.max_backlog }).await {
                 Ok(Admission::Accepted { .. } | Admission::Duplicate { .. }) => return Ok(()),
                 Ok(Admission::Full { .. }) | Err(Error::OutOfMemory(_)) => report.waits(),
                 Err(error) => return Err(error.into()),

@@ -119,8 +119,7 @@ fn warnings(
     let dead = workers.is_empty() || (given_time && workers.iter().all(|worker| worker.silent >= DEAD));
     warn(backlog.waiting_chunks > 0 && dead && !backlog.paused, "chunks wait and no worker is alive");
     warn(memory.limit.is_none(), "Redis has no memory limit (maxmemory): it can take the whole machine");
-    let full = memory.limit.is_some_and(|limit| memory.used * 100 >= limit * Memory::MOST_PERCENT);
-    warn(full, "Redis is over 85 % of its memory: batches are answered with 429");
+    warn(memory.is_tight(), "Redis is over 85 % of its memory: batches are answered with 429");
     warn(durability.append_only == Some(false), "Redis writes no append-only file: a crash loses accepted invoices");
     let loses = matches!(durability.fsync, Some(Fsync::EverySecond | Fsync::No));
     warn(
