@@ -30,14 +30,19 @@ enum Part {
     Faults,
     /// 1,000 rounds of 50 concurrent requests with one key over two APIs
     OneKey,
+    /// A million garbled requests, and as many bodies, chunks, amounts and dates
+    Fuzz,
 }
 
 impl Part {
-    /// The package and the tests in it.
-    fn tests(self) -> (&'static str, &'static str) {
+    /// What cargo is told to test.
+    fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Faults => ("caudal", "soak::"),
-            Self::OneKey => ("caudal", "admission::"),
+            Self::Faults => &["--package", "caudal", "--test", "it", "soak::"],
+            Self::OneKey => &["--package", "caudal", "--test", "it", "admission::"],
+            Self::Fuzz => {
+                &["--release", "--package", "caudal-invoice", "--package", "caudal-api", "--test", "it", "fuzz::"]
+            }
         }
     }
 
@@ -48,6 +53,7 @@ impl Part {
                 vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)]
             }
             Self::OneKey => vec![("ONE_KEY_ROUNDS", 1_000)],
+            Self::Fuzz => vec![("FUZZ_REQUESTS", 1_000_000), ("PROPTEST_CASES", 1_000_000)],
         }
     }
 }
@@ -61,9 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     packages::provide(&POSTGRESQL)?;
     let parts = args.only.as_ref().map_or_else(Part::value_variants, std::slice::from_ref);
     for part in parts {
-        let (package, tests) = part.tests();
         let mut cargo = command::cargo();
-        cargo.args(["test", "--locked", "--package", package, "--test", "it", "--", "--nocapture", tests]);
+        cargo.args(["test", "--locked"]).args(part.arguments()).args(["--", "--nocapture"]);
         cargo.envs(part.settings(args).into_iter().map(|(name, value)| (name, value.to_string())));
         let status = cargo.status()?;
         if !status.success() {

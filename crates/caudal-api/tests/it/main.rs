@@ -5,6 +5,7 @@ mod callers;
 mod clients;
 mod compat;
 mod door;
+mod fuzz;
 mod lifecycle;
 mod outages;
 mod raw;
