@@ -12,6 +12,8 @@ mod processor;
 mod reader;
 mod settler;
 mod shelf;
+#[cfg(test)]
+mod simulation;
 mod worker;
 
 pub use handler::{Answer, Delivery, Handler, Unavailable, Verdict};

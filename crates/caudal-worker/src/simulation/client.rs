@@ -1,0 +1,36 @@
+//! Who sends batches, corrections among them.
+
+use super::invoice::{HOPELESS, Invoice, Nature, damaged, encode};
+use super::world::World;
+
+/// How many invoices there are; what is sent is new or a correction.
+const KEYS: u64 = 40;
+
+/// Sends a batch of some chunks, which is accepted.
+pub(super) fn admit(world: &World) {
+    let chunks = (0..=world.below(3)).map(|_| chunk(world)).collect();
+    world.admit(chunks);
+}
+
+fn chunk(world: &World) -> (Vec<u8>, Vec<Invoice>) {
+    let size = match world.below(20) {
+        0 => 50,
+        1..6 => 8,
+        _ => 1,
+    };
+    let invoices: Vec<_> = (0..size).map(|_| invoice(world)).collect();
+    let payload = if world.below(80) == 0 { damaged() } else { encode(&invoices) };
+    (payload, invoices)
+}
+
+fn invoice(world: &World) -> Invoice {
+    let nature = match world.below(1_000) {
+        0..20 => Nature::Poison,
+        20..50 => Nature::Flaky(1 + world.below(3) as u8),
+        50..51 => HOPELESS,
+        51..52 => Nature::Killer,
+        52..54 => Nature::Sleeper(1 + world.below(2) as u8),
+        _ => Nature::Good,
+    };
+    Invoice { key: world.below(KEYS) as u8, amount: world.below(5) as i32, nature }
+}
