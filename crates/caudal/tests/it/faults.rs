@@ -45,6 +45,42 @@ async fn a_worker_killed_in_mid_transaction_loses_and_doubles_nothing() {
     assert_eq!((again.trace_id.as_str(), again.links.len()), (TRACE, 1));
 }
 
+/// It is stopped inside its transaction; others record its chunk and a correction of it; then it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_worker_that_wakes_changes_nothing() {
+    let stack = Stack::start().await;
+    let (api, stopped) = tokio::join!(stack.api(), stack.worker());
+    let first = api.client.post("before", &invoices("before", 3)).await;
+    api.client.done(&first, SOON).await;
+    let lock = "BEGIN; SELECT rut FROM clients WHERE rut = '22222222-2' FOR UPDATE; SELECT pg_sleep(60)";
+    let _blocker = Process::start(&stack.psql(lock), Output::Inherit).unwrap();
+    wait::until("the row is locked", SOON, async || waiting(&stack, "PgSleep").await).await.unwrap();
+    let mut batch = invoices("stopped", 100);
+    let answer = api.client.post("stopped", &batch).await;
+    wait::until("the worker waits inside its transaction", SOON, async || waiting(&stack, "transactionid").await)
+        .await
+        .unwrap();
+    stopped.signal(Signal::STOP).unwrap();
+    stack.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'").await.unwrap();
+
+    let other = stack.worker().await;
+    let status = api.client.done(&answer, TAKEN_OVER).await;
+    batch[0]["monto"] = 100.into();
+    let correction = api.client.post("correction", &batch).await;
+    api.client.done(&correction, SOON).await;
+    assert!(other.stop(Signal::TERM, SOON).await.unwrap().success());
+    let totals = stack.totals().await.unwrap();
+    assert_eq!(totals, "103 253.00 253.00");
+
+    // What it had in its hands it finishes, in its own view, before it ends.
+    stopped.signal(Signal::CONT).unwrap();
+    assert!(stopped.stop(Signal::TERM, TAKEN_OVER).await.unwrap().success());
+    assert_eq!(stack.totals().await.unwrap(), totals);
+    assert_eq!(api.client.status(answer.location.as_deref().unwrap()).await, status);
+    let backlog = stack.queue().backlog().await.unwrap();
+    assert_eq!((backlog.invoices, backlog.in_flight_chunks, backlog.dead), (0, 0, 0));
+}
+
 /// Ok once some session of the database waits for this event.
 async fn waiting(stack: &Stack, event: &str) -> Result<(), String> {
     let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE wait_event = '{event}'");
