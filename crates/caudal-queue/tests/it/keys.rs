@@ -11,16 +11,16 @@ const BOUNDED: [&str; 7] = ["stream", "backlog", "version", "dead", "retry", "pa
 #[tokio::test]
 async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {
     let world = World::start().await;
+    let fill = "for i = 1, 5000 do redis.call('XADD', KEYS[1], '*', 'n', i) end";
+    for _ in 0..20 {
+        let _: () = world.run(&["EVAL", fill, "1", "caudal:{facturas}:dead"]).await;
+    }
     for sizes in [&[5, 5][..], &[], &[1]] {
         world.admit(&batch(sizes)).await;
     }
     let leases = lease(&mut world.queue.consumer("pod/1"), 3).await;
     world.queue.renew(&leases.iter().collect::<Vec<_>>()).await.unwrap();
     world.queue.mark(&leases[1]).await.unwrap();
-    let fill = "for i = 1, 5000 do redis.call('XADD', KEYS[1], '*', 'n', i) end";
-    for _ in 0..20 {
-        let _: () = world.run(&["EVAL", fill, "1", "caudal:{facturas}:dead"]).await;
-    }
     let buried = Rejected {
         position: 0,
         count: 1,

@@ -65,8 +65,15 @@ async fn a_loop_that_stands_still_is_not_alive_until_it_turns_again() {
     })
     .await
     .unwrap();
-    probes.beat();
-    assert_eq!(port.ask("/healthz").await.0, StatusCode::OK);
+    wait::until("the probe is content", SOON, async || {
+        probes.beat();
+        match port.ask("/healthz").await {
+            (StatusCode::OK, _) => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
