@@ -13,10 +13,10 @@ const DECIMALS: u32 = 4;
 /// Reads an amount as pydantic's lax float: a number, true or false, or a text that Rust reads as a float.
 pub(crate) fn read(node: Node<'_>) -> Result<Decimal, Rule> {
     match node.kind() {
-        // Python cannot make a float of an integer that is too large for one; a float's text it makes infinite.
-        Kind::Integer if is_infinite(node.number()) => Err(Rule::FloatType),
         Kind::Integer | Kind::Float if !is_infinite(node.number()) => decimal(node.number()),
-        Kind::Integer | Kind::Float | Kind::NotFinite => Err(Rule::FiniteNumber),
+        // Python cannot make a float of an integer that is too large for one; a float's text it makes infinite.
+        Kind::Integer => Err(Rule::FloatType),
+        Kind::Float | Kind::NotFinite => Err(Rule::FiniteNumber),
         Kind::Bool(value) => Ok(Decimal::from(u8::from(value))),
         Kind::PlainText | Kind::EscapedText => match node.text() {
             Some(text) if text.whole => from_text(&text.value),
@@ -27,7 +27,10 @@ pub(crate) fn read(node: Node<'_>) -> Result<Decimal, Rule> {
 }
 
 fn is_infinite(number: &str) -> bool {
-    number.parse().is_ok_and(f64::is_infinite)
+    /// A float takes as many digits, if there is no exponent.
+    const ALWAYS_FINITE: usize = 300;
+    let may_be = number.len() > ALWAYS_FINITE || number.contains(['e', 'E']);
+    may_be && number.parse().is_ok_and(f64::is_infinite)
 }
 
 fn from_text(text: &str) -> Result<Decimal, Rule> {
@@ -55,27 +58,26 @@ fn decimal(text: &str) -> Result<Decimal, Rule> {
     };
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = [whole, fraction].concat();
-    let significant = digits.trim_start_matches('0');
-    if significant.is_empty() {
+    let digits = whole.bytes().chain(fraction.bytes());
+    let leading_zeros = digits.clone().take_while(|digit| *digit == b'0').count();
+    if leading_zeros == whole.len() + fraction.len() {
         return Ok(Decimal::ZERO);
     }
-    let leading_zeros = length(&digits) - length(significant);
-    let whole_digits = length(whole) - leading_zeros + clamped_exponent(exponent);
+    let whole_digits = length(whole.len()) - length(leading_zeros) + clamped_exponent(exponent);
     if whole_digits > WHOLE_DIGITS {
         return Err(Rule::DecimalWholeDigits(WHOLE_DIGITS));
     }
-    let units = rounded(significant.as_bytes(), whole_digits + i64::from(DECIMALS));
-    let mut amount = Decimal::from_i128_with_scale(units, DECIMALS);
-    if amount >= Decimal::from(10_i64.pow(WHOLE_DIGITS as u32)) {
+    let units = rounded(digits.skip(leading_zeros), whole_digits + i64::from(DECIMALS));
+    if units >= 10_i128.pow(WHOLE_DIGITS as u32 + DECIMALS) {
         return Err(Rule::DecimalWholeDigits(WHOLE_DIGITS));
     }
+    let mut amount = Decimal::from_i128_with_scale(units, DECIMALS);
     amount.set_sign_negative(negative && units > 0);
     Ok(amount)
 }
 
-fn length(text: &str) -> i64 {
-    i64::try_from(text.len()).unwrap_or(i64::MAX)
+fn length(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// An exponent, cut to a size that no text of a body can make up for.
@@ -89,12 +91,14 @@ fn clamped_exponent(text: &str) -> i64 {
 }
 
 /// The number made of the first `kept` digits, the rest rounded half to even.
-fn rounded(digits: &[u8], kept: i64) -> i128 {
+fn rounded(digits: impl Iterator<Item = u8>, kept: i64) -> i128 {
     let Ok(kept) = usize::try_from(kept) else { return 0 };
-    let digit = |at: usize| digits.get(at).map_or(0, |digit| digit - b'0');
-    let units = (0..kept).fold(0_i128, |units, at| units * 10 + i128::from(digit(at)));
-    let beyond_half = digits.iter().skip(kept + 1).any(|digit| *digit != b'0');
-    let up = match digit(kept) {
+    let mut digits = digits.map(|digit| digit - b'0');
+    let mut digit = || digits.next().unwrap_or(0);
+    let units = (0..kept).fold(0_i128, |units, _| units * 10 + i128::from(digit()));
+    let next = digit();
+    let beyond_half = digits.any(|digit| digit != 0);
+    let up = match next {
         0..=4 => false,
         5 => beyond_half || units % 2 == 1,
         _ => true,

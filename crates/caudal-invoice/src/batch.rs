@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::json::{self, Kind, Node};
+use crate::json::{self, Document, Kind, Node};
 use crate::refusal::{FieldError, Input, Refusal, Step};
 use crate::rule::Rule;
 use crate::rut::{self, RutCheck};
@@ -26,9 +26,9 @@ pub fn parse_batch(content_type: Option<&str>, body: &[u8], check: RutCheck) -> 
         return Err(whole_body(Rule::ListType, Input::text(&String::from_utf8_lossy(body))));
     }
     let text = json::decode(body).ok_or(Refusal::NotText)?;
-    let root = json::read(&text).map_err(unreadable)?;
+    let Document { root, elements } = json::read(&text, MAX_BATCH + 1).map_err(unreadable)?;
     match root.kind() {
-        Kind::List => invoices(root, check),
+        Kind::List => invoices(elements, check),
         Kind::Null => Err(whole_body(Rule::Missing, Input::null())),
         _ => Err(whole_body(Rule::ListType, Input::of(root))),
     }
@@ -48,8 +48,7 @@ fn unreadable(error: json::Error) -> Refusal {
     }
 }
 
-fn invoices(list: Node<'_>, check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
-    let nodes: Vec<_> = list.elements().take(MAX_BATCH + 1).collect();
+fn invoices(nodes: Vec<Node<'_>>, check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
     if nodes.len() > MAX_BATCH {
         return Err(Refusal::TooMany);
     }
@@ -90,11 +89,11 @@ impl<'t> Fields<'t> {
     fn of(object: Node<'t>) -> Self {
         let mut fields = Self::default();
         for (name, value) in object.members() {
-            match &*name.value {
-                "numero_factura" => fields.number = Some(value),
-                "rut_cliente" => fields.rut = Some(value),
-                "monto" => fields.amount = Some(value),
-                "fecha_emision" => fields.issued_on = Some(value),
+            match &*name.bytes() {
+                b"numero_factura" => fields.number = Some(value),
+                b"rut_cliente" => fields.rut = Some(value),
+                b"monto" => fields.amount = Some(value),
+                b"fecha_emision" => fields.issued_on = Some(value),
                 _ => {}
             }
         }
@@ -132,7 +131,7 @@ fn text(node: Node<'_>, most: usize) -> Result<String, Rule> {
     if !text.whole || text.value.contains('\0') {
         return Err(Rule::StringUnicode);
     }
-    if text.value.chars().nth(most).is_some() {
+    if text.value.len() > most && text.value.chars().nth(most).is_some() {
         return Err(Rule::StringTooLong(most));
     }
     Ok(text.value.into_owned())

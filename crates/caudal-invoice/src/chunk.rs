@@ -2,6 +2,8 @@
 //!
 //! The first byte is the format's number. Format 1 is then a JSON list of `[number, rut, amount, issued_on]`, all texts.
 
+use std::fmt::Write as _;
+
 use crate::{Invoice, json};
 
 /// The most invoices one chunk holds.
@@ -28,14 +30,15 @@ pub fn cut(invoices: &[Invoice]) -> impl Iterator<Item = (Vec<u8>, u32)> {
 /// The bytes of a chunk of these invoices.
 #[must_use]
 pub fn encode(invoices: &[Invoice]) -> Vec<u8> {
-    let mut rows = String::with_capacity(64 * invoices.len());
+    let mut rows = String::with_capacity(2 + 64 * invoices.len());
     for Invoice { number, rut, amount, issued_on } in invoices {
         rows.push(if rows.is_empty() { '[' } else { ',' });
         rows.push('[');
         json::escape_into(&mut rows, number);
         rows.push(',');
         json::escape_into(&mut rows, rut);
-        rows.extend([",\"", &amount.normalize().to_string(), "\",\"", &issued_on.to_string(), "\"]"]);
+        // Writing to a string cannot fail.
+        let _ = write!(rows, ",\"{}\",\"{issued_on}\"]", amount.normalize());
     }
     rows.push_str(if rows.is_empty() { "[]" } else { "]" });
     [&[FORMAT], rows.as_bytes()].concat()

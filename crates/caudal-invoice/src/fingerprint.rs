@@ -1,5 +1,8 @@
 //! What makes two batches the same batch.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 use sha2::{Digest, Sha256};
 
 use crate::{Invoice, canonical_rut};
@@ -8,19 +11,26 @@ use crate::{Invoice, canonical_rut};
 #[must_use]
 pub fn fingerprint(invoices: &[Invoice]) -> [u8; 32] {
     let mut digest = Sha256::new();
+    let mut fields = Vec::new();
     for Invoice { number, rut, amount, issued_on } in invoices {
-        feed(&mut digest, number);
-        feed(&mut digest, &canonical_rut(rut));
-        feed(&mut digest, &amount.normalize().to_string());
-        feed(&mut digest, &issued_on.to_string());
+        fields.clear();
+        add(&mut fields, number);
+        add(&mut fields, canonical_rut(rut));
+        add(&mut fields, amount.normalize());
+        add(&mut fields, issued_on);
+        digest.update(&fields);
     }
     digest.finalize().into()
 }
 
 /// The length keeps "ab" + "c" apart from "a" + "bc".
-fn feed(digest: &mut Sha256, field: &str) {
-    digest.update((field.len() as u64).to_be_bytes());
-    digest.update(field.as_bytes());
+fn add(fields: &mut Vec<u8>, field: impl Display) {
+    let begin = fields.len() + size_of::<u64>();
+    fields.resize(begin, 0);
+    // Writing to memory cannot fail.
+    drop(write!(fields, "{field}"));
+    let length = (fields.len() - begin) as u64;
+    fields[begin - size_of::<u64>()..begin].copy_from_slice(&length.to_be_bytes());
 }
 
 #[cfg(test)]

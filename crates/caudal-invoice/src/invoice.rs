@@ -22,6 +22,6 @@ impl Invoice {
     /// The client's key in the ledger: the RUT in its canonical form.
     #[must_use]
     pub fn client(&self) -> String {
-        canonical_rut(&self.rut)
+        canonical_rut(&self.rut).into_owned()
     }
 }

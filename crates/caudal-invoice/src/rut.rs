@@ -1,5 +1,7 @@
 //! The RUT, Chile's tax number: one spelling for one client.
 
+use std::borrow::Cow;
+
 use crate::rule::Rule;
 
 /// Whether a RUT's check digit is verified at the door.
@@ -26,11 +28,17 @@ pub(crate) fn verify(rut: &str) -> Result<(), Rule> {
 /// Only a text that reads as a RUT (digits and dots, one hyphen, then a digit or K) is rewritten; any other text is
 /// a client of its own and comes back as it is. The check digit is not verified.
 #[must_use]
-pub fn canonical_rut(rut: &str) -> String {
+pub fn canonical_rut(rut: &str) -> Cow<'_, str> {
     match rut.split_once('-').filter(|(body, check)| is_body(body) && is_check(check)) {
-        Some((body, check)) => format!("{}-{}", without_dots_and_zeros(body), check.to_ascii_uppercase()),
-        None => rut.to_owned(),
+        Some((body, check)) if is_rewritten(body, check) => {
+            format!("{}-{}", without_dots_and_zeros(body), check.to_ascii_uppercase()).into()
+        }
+        _ => rut.into(),
     }
+}
+
+fn is_rewritten(body: &str, check: &str) -> bool {
+    check == "k" || body.contains('.') || body.len() > 1 && body.starts_with('0')
 }
 
 fn is_body(body: &str) -> bool {

@@ -7,7 +7,7 @@ use crate::json;
 use crate::rule::Rule;
 
 fn amount(json: &str) -> Result<Decimal, Rule> {
-    read(json::read(json.as_bytes()).unwrap())
+    read(json::read(json.as_bytes(), 0).unwrap().root)
 }
 
 fn assert_reads(cases: &[(&str, &str)]) {

@@ -5,7 +5,7 @@ use crate::json;
 use crate::rule::Rule;
 
 fn date(json: &str) -> Result<String, Rule> {
-    read(json::read(json.as_bytes()).unwrap()).map(|date| date.to_string())
+    read(json::read(json.as_bytes(), 0).unwrap().root).map(|date| date.to_string())
 }
 
 fn assert_reads(expected: &str, cases: &[&str]) {

@@ -69,35 +69,28 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// The values of a list; none for any other value.
-    pub(crate) fn elements(self) -> impl Iterator<Item = Node<'t>> {
-        let mut scanner = Scanner::new(self.raw);
-        let is_list = self.kind == Kind::List && scanner.accept(b'[');
-        std::iter::from_fn(move || if is_list { next_element(&mut scanner) } else { None })
+    /// The bytes of a text's characters; empty for any other value.
+    pub(crate) fn bytes(self) -> Cow<'t, [u8]> {
+        match self.kind {
+            Kind::PlainText => Cow::Borrowed(self.raw.get(1..self.raw.len() - 1).unwrap_or_default()),
+            _ => self.text().map(|text| text.value.into_owned().into_bytes()).unwrap_or_default().into(),
+        }
     }
 
     /// The names and values of an object, in order, repeated names included; none for any other value.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Text<'t>, Node<'t>)> {
+    pub(crate) fn members(self) -> impl Iterator<Item = (Node<'t>, Node<'t>)> {
         let mut scanner = Scanner::new(self.raw);
         let is_object = self.kind == Kind::Object && scanner.accept(b'{');
         std::iter::from_fn(move || if is_object { next_member(&mut scanner) } else { None })
     }
 }
 
-fn next_element<'t>(scanner: &mut Scanner<'t>) -> Option<Node<'t>> {
-    step_over_comma(scanner);
-    if scanner.peek() == Some(b']') {
-        return None;
-    }
-    checked_before(scanner.value())
-}
-
-fn next_member<'t>(scanner: &mut Scanner<'t>) -> Option<(Text<'t>, Node<'t>)> {
+fn next_member<'t>(scanner: &mut Scanner<'t>) -> Option<(Node<'t>, Node<'t>)> {
     step_over_comma(scanner);
     if scanner.peek() == Some(b'}') {
         return None;
     }
-    let name = checked_before(scanner.member_name())?.text()?;
+    let name = checked_before(scanner.member_name())?;
     Some((name, checked_before(scanner.value())?))
 }
 

@@ -17,14 +17,30 @@ pub(crate) enum Error {
     Limit,
 }
 
-/// Reads a whole document and gives its root.
-pub(crate) fn read(text: &[u8]) -> Result<Node<'_>, Error> {
-    let mut scanner = Scanner::new(text);
-    let document = scanner.whole_document();
-    document.map_err(|fault| match fault {
+/// A whole document, checked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Document<'t> {
+    pub(crate) root: Node<'t>,
+    /// The first values of the list that the root is.
+    pub(crate) elements: Vec<Node<'t>>,
+}
+
+/// Reads a whole document; of a list, at most so many elements are kept.
+pub(crate) fn read(text: &[u8], most: usize) -> Result<Document<'_>, Error> {
+    let mut elements = Vec::new();
+    let keep = |element| {
+        if elements.len() < most {
+            elements.push(element);
+        }
+    };
+    let root = Scanner::new(text).whole_document(keep).map_err(|fault| match fault {
         Fault::Syntax { message, at } => Error::Syntax { message, position: characters(&text[..at]) },
         Fault::Limit => Error::Limit,
-    })
+    })?;
+    if root.kind() != Kind::List {
+        elements.clear();
+    }
+    Ok(Document { root, elements })
 }
 
 fn characters(text: &[u8]) -> usize {
@@ -77,9 +93,9 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn whole_document(&mut self) -> Result<Node<'t>, Fault> {
+    fn whole_document(&mut self, inner: impl FnMut(Node<'t>)) -> Result<Node<'t>, Fault> {
         self.skip_space();
-        let root = self.value()?;
+        let root = self.value_telling(inner)?;
         self.skip_space();
         match self.peek() {
             None => Ok(root),
@@ -89,18 +105,27 @@ impl<'t> Scanner<'t> {
 
     /// One value with all it contains.
     pub(super) fn value(&mut self) -> Result<Node<'t>, Fault> {
-        let start = self.at;
+        self.value_telling(|_| {})
+    }
+
+    /// One value with all it contains; `inner` is told each value directly in it.
+    fn value_telling(&mut self, mut inner: impl FnMut(Node<'t>)) -> Result<Node<'t>, Fault> {
+        let (text, start) = (self.text, self.at);
         let mut open = Vec::new();
-        let mut kind = self.open_or_scalar(&mut open)?;
-        let root = kind;
+        let root = self.open_or_scalar(&mut open)?;
+        let (mut kind, mut begun) = (root, (root, start));
         loop {
             if !matches!(kind, Kind::List | Kind::Object) || self.close_if_empty(&mut open)? {
-                self.close_finished(&mut open)?;
+                self.close_finished(&mut open, |end| inner(Node::new(begun.0, &text[begun.1..end])))?;
             }
             if open.is_empty() {
-                return Ok(Node::new(root, &self.text[start..self.at]));
+                return Ok(Node::new(root, &text[start..self.at]));
             }
+            let (depth, at) = (open.len(), self.at);
             kind = self.open_or_scalar(&mut open)?;
+            if depth == 1 {
+                begun = (kind, at);
+            }
         }
     }
 
@@ -134,9 +159,13 @@ impl<'t> Scanner<'t> {
         Ok(closed)
     }
 
-    /// Behind a value: steps over every bracket it is the last in, then up to the next value.
-    fn close_finished(&mut self, open: &mut Vec<Open>) -> Result<(), Fault> {
+    /// Behind a value: steps over every bracket it is the last in, then up to the next value. `inner_end` is told where a value
+    /// directly in the outermost one ends.
+    fn close_finished(&mut self, open: &mut Vec<Open>, mut inner_end: impl FnMut(usize)) -> Result<(), Fault> {
         while let Some(container) = open.last().copied() {
+            if open.len() == 1 {
+                inner_end(self.at);
+            }
             self.skip_space();
             match (container, self.peek()) {
                 (Open::List, Some(b']')) | (Open::Object, Some(b'}')) => {
@@ -203,14 +232,14 @@ impl<'t> Scanner<'t> {
         let mut escaped = false;
         self.at += 1;
         loop {
+            self.at += plain_length(&self.text[self.at..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.escape(start)?;
                 }
-                Some(0..=0x1F) => return syntax("Invalid control character at", self.at),
-                Some(_) => self.at += 1,
+                Some(_) => return syntax("Invalid control character at", self.at),
                 None => return syntax("Unterminated string starting at", start),
             }
         }
@@ -250,6 +279,23 @@ impl<'t> Scanner<'t> {
         self.at += length;
         Ok(Some(if whole { Kind::Integer } else { Kind::Float }))
     }
+}
+
+/// How many bytes come before the next quote, backslash or control character. Most of a document lies in its strings: eight
+/// bytes at a time.
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let (words, _) = text.as_chunks::<8>();
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_ne_bytes(**word);
+        let below = |other: u64, most: u64| other.wrapping_sub(ONES * most) & !other & TOPS;
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        quote | backslash | below(word, 0x20) == 0
+    };
+    let skipped = 8 * words.iter().take_while(is_plain).count();
+    skipped + text[skipped..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1F)).count()
 }
 
 fn digits(text: &[u8]) -> usize {

@@ -1,6 +1,10 @@
 //! Python's reader, its words and its places.
 
-use super::{Error, Kind, decode, escape, read};
+use super::{Error, Kind, Node, decode, escape};
+
+fn read(text: &[u8]) -> Result<Node<'_>, Error> {
+    super::read(text, 0).map(|document| document.root)
+}
 
 fn fault(text: &str) -> (&'static str, usize) {
     match read(text.as_bytes()) {
@@ -128,12 +132,27 @@ fn depth_and_long_integers_end_where_the_original_ends() {
 
 #[test]
 fn lists_and_objects_are_walked_in_order() {
-    let document = read(br#" [ 1 , "a,]" , [ ] , {"b" : {"c" : [2]} , "b":null} ] "#).unwrap();
-    let raw: Vec<_> = document.elements().map(|node| String::from_utf8_lossy(node.raw()).into_owned()).collect();
-    assert_eq!(raw, ["1", "\"a,]\"", "[ ]", r#"{"b" : {"c" : [2]} , "b":null}"#]);
-    let object = document.elements().last().unwrap();
-    let members: Vec<_> = object.members().map(|(name, value)| (name.value, value.kind())).collect();
-    assert_eq!(members, [("b".into(), Kind::Object), ("b".into(), Kind::Null)]);
+    let text = br#" [ 1 , "a,]" , [ ] , [[3]] , {"b" : {"c" : [2]} , "\u0062":null} ] "#;
+    let elements = super::read(text, 5).unwrap().elements;
+    let raw: Vec<_> = elements.iter().map(|node| String::from_utf8_lossy(node.raw()).into_owned()).collect();
+    assert_eq!(raw, ["1", "\"a,]\"", "[ ]", "[[3]]", r#"{"b" : {"c" : [2]} , "\u0062":null}"#]);
+    let members: Vec<_> = elements[4].members().map(|(name, value)| (name.bytes(), value.kind())).collect();
+    assert_eq!(members, [(b"b".into(), Kind::Object), (b"b".into(), Kind::Null)]);
+    assert_eq!(super::read(text, 2).unwrap().elements, elements[..2]);
+    for other in ["{\"a\":1}", "1", "[]"] {
+        assert_eq!(super::read(other.as_bytes(), 5).unwrap().elements, [], "{other}");
+    }
+}
+
+#[test]
+fn a_string_ends_where_it_ends_whatever_its_length() {
+    for length in 0..40 {
+        let plain = "ñ".repeat(length / 2) + &"a".repeat(length % 2);
+        assert_eq!(text(format!("\"{plain}\"").as_bytes()), (plain.clone(), true));
+        assert_eq!(text(format!("\"{plain}\\\"\u{7f}\"").as_bytes()), (format!("{plain}\"\u{7f}"), true));
+        let begun = format!("[\"{plain}\u{1f}\"]");
+        assert_eq!(fault(&begun), ("Invalid control character at", 2 + plain.chars().count()));
+    }
 }
 
 #[test]
