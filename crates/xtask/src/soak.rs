@@ -30,6 +30,8 @@ enum Part {
     Faults,
     /// 1,000 rounds of 50 concurrent requests with one key over two APIs
     OneKey,
+    /// 500 runs of the queue beside its model
+    Model,
     /// A million garbled requests, and as many bodies, chunks, amounts and dates
     Fuzz,
 }
@@ -40,6 +42,7 @@ impl Part {
         match self {
             Self::Faults => &["--package", "caudal", "--test", "it", "soak::"],
             Self::OneKey => &["--package", "caudal", "--test", "it", "admission::"],
+            Self::Model => &["--package", "caudal-queue", "--test", "it", "model::"],
             Self::Fuzz => {
                 &["--release", "--package", "caudal-invoice", "--package", "caudal-api", "--test", "it", "fuzz::"]
             }
@@ -53,6 +56,7 @@ impl Part {
                 vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)]
             }
             Self::OneKey => vec![("ONE_KEY_ROUNDS", 1_000)],
+            Self::Model => vec![("PROPTEST_CASES", 500)],
             Self::Fuzz => vec![("FUZZ_REQUESTS", 1_000_000), ("PROPTEST_CASES", 1_000_000)],
         }
     }

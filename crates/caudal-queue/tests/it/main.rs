@@ -8,6 +8,7 @@ mod keys;
 mod lease;
 mod look;
 mod metrics;
+mod model;
 mod outage;
 mod retry;
 mod settle;
