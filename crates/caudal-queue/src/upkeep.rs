@@ -19,8 +19,8 @@ pub struct Check {
     pub stated: u64,
     /// The invoices that were counted: in the stream and to be retried.
     pub counted: u64,
-    /// Whether the count is exact: nothing left the stream while it was counted. Always so for up to 2,000 chunks, and for any
-    /// number while the queue is paused. What is not exact is not repaired.
+    /// Whether the count is exact: nothing was finished or moved while it was counted. Always so for up to 2,000 chunks and as
+    /// many retries, and for any number while the queue is paused and no worker holds anything. What is not exact is not repaired.
     pub exact: bool,
 }
 
@@ -55,22 +55,22 @@ impl Queue {
     /// `Unavailable` and `Misconfigured`.
     pub async fn check(&self, repair: bool) -> Result<Check, Error> {
         let keys = self.keys();
-        let (mut start, mut counted, mut gone_first) = ("-".to_owned(), 0, None);
+        let (mut retries, mut start, mut counted) = (Some(0), "-".to_owned(), 0);
+        let mut left_first: Option<String> = None;
         loop {
             let mut call = self.scripts().recount.prepare_invoke();
             call.key(&keys.stream).key(&keys.retry).key(&keys.backlog).key(&keys.dead).key(&keys.shut);
-            let before = gone_first.map(|gone: i64| gone.to_string()).unwrap_or_default();
-            call.arg(&start).arg(PAGE).arg(counted).arg(before).arg(u8::from(repair)).arg(MAX_DEAD);
-            let (next, count, gone, stated): (Option<String>, u64, i64, i64) =
+            let retries_counted = retries.map(|count: u64| count.to_string()).unwrap_or_default();
+            call.arg(retries_counted).arg(&start).arg(PAGE).arg(counted);
+            call.arg(left_first.as_deref().unwrap_or_default()).arg(u8::from(repair)).arg(MAX_DEAD);
+            let (next_retry, next, count, left, stated): (Option<u64>, Option<String>, u64, String, i64) =
                 call.invoke_async(&mut self.connection()).await?;
-            counted = count;
-            let gone_first = *gone_first.get_or_insert(gone);
+            (retries, counted) = (next_retry, count);
+            let exact = left_first.as_ref().is_none_or(|first| *first == left);
+            left_first.get_or_insert(left);
             match next {
                 Some(next) => start = next,
-                None => {
-                    let stated = u64::try_from(stated).unwrap_or_default();
-                    return Ok(Check { stated, counted, exact: gone == gone_first });
-                }
+                None => return Ok(Check { stated: u64::try_from(stated).unwrap_or_default(), counted, exact }),
             }
         }
     }

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
--- Called by Queue::check. Counts the invoices of one page of the stream, and after its last page those to be retried. Puts the
--- backlog right at the end, if asked to and if nothing has left the stream since the first page.
+-- Called by Queue::check. Counts the invoices of one page: first of those to be retried, then of the stream. Puts the backlog right at
+-- the end, if asked to and if nothing has left either since the first page: what is moved from one to the other leaves the one.
 -- allow-oom: a wrong number may be why nothing drains.
 -- KEYS: stream, retry, backlog, dead, shut
--- ARGV: page's start, page's size, invoices counted before, entries that had left the stream at the first page ('' there),
---       1 to repair, most dead letters
--- Returns {next page's start or false, invoices counted, entries that have left the stream, backlog as it was}.
+-- ARGV: how many retries have been counted, or '' for all; where the stream's page begins; a page's size; invoices counted
+--       before; what had left at the first page ('' there); 1 to repair; most dead letters
+-- Returns {retries counted, or false once all are; where the stream's next page begins, or false at the end; invoices counted; what
+-- has left; backlog as it was}.
 local stream, retry, backlog_key, dead, shut = unpack(KEYS)
-local size, counted = tonumber(ARGV[2]), tonumber(ARGV[3])
+local passed, start, size, counted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function invoices(entry)
   return #entry >= 17 and struct.unpack('>I4', entry, 14) or 0
@@ -24,28 +25,37 @@ if redis.call('EXISTS', stream) == 1 then
     end
   end
 end
+-- What comes to the retries has left the stream, so their number alone tells whether one has left them.
+local left = string.format('%d %d', gone, redis.call('ZCARD', retry))
+local stated = redis.call('GET', backlog_key) or '0'
 
-local page = redis.call('XRANGE', stream, ARGV[1], '+', 'COUNT', size)
+if passed then
+  local page = redis.call('ZRANGE', retry, passed, passed + size - 1)
+  for _, entry in ipairs(page) do
+    counted = counted + invoices(entry)
+  end
+  if #page == size then
+    return {passed + size, start, counted, left, stated}
+  end
+end
+
+local page = redis.call('XRANGE', stream, start, '+', 'COUNT', size)
 for _, entry in ipairs(page) do
   local fields = entry[2]
   if #fields == 2 and fields[1] == 'e' then
     counted = counted + invoices(fields[2])
   end
 end
-local stated = redis.call('GET', backlog_key) or '0'
 if #page == size then
-  return {'(' .. page[size][1], counted, gone, stated}
+  return {false, '(' .. page[size][1], counted, left, stated}
 end
 
-for _, entry in ipairs(redis.call('ZRANGE', retry, 0, -1)) do
-  counted = counted + invoices(entry)
-end
-if ARGV[5] == '1' and (ARGV[4] == '' or tonumber(ARGV[4]) == gone) then
+if ARGV[6] == '1' and (ARGV[5] == '' or ARGV[5] == left) then
   redis.call('SET', backlog_key, counted)
-  if redis.call('XLEN', dead) >= tonumber(ARGV[6]) then
+  if redis.call('XLEN', dead) >= tonumber(ARGV[7]) then
     redis.call('SET', shut, '1')
   else
     redis.call('DEL', shut)
   end
 end
-return {false, counted, gone, stated}
+return {false, false, counted, left, stated}

@@ -4,12 +4,15 @@
 mod access;
 mod admit;
 mod dead;
+mod door;
 mod keys;
 mod lease;
 mod look;
 mod metrics;
 mod model;
+mod newer;
 mod outage;
+mod paging;
 mod retry;
 mod settle;
 mod upkeep;

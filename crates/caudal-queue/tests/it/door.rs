@@ -1,0 +1,54 @@
+//! Admissions that go to Redis together.
+
+use caudal_queue::Admission;
+use futures_util::future::join_all;
+use tokio::task::yield_now;
+
+use crate::world::{ROOMY, World, batch};
+
+/// As many batches as one call takes along, and some.
+const WAITING: usize = 40;
+/// Calls that may be under way at once.
+const CALLS: usize = 2;
+
+#[tokio::test]
+async fn whoever_asked_along_with_one_that_goes_away_is_answered_and_taken_in_once() {
+    let world = World::start().await;
+    world.admit(&batch(&[1])).await;
+    world.redis.pause().unwrap();
+    let batches: Vec<_> = (0..CALLS + WAITING).map(|_| batch(&[1])).collect();
+    let mut asking: Vec<_> = batches
+        .iter()
+        .map(|batch| {
+            let (queue, batch) = (world.queue.clone(), batch.clone());
+            tokio::spawn(async move { queue.admit(&batch, ROOMY).await })
+        })
+        .collect();
+    settle_down().await;
+    // The first ones make calls of their own. When one goes, the next makes a call, with all that wait.
+    for leader in [0, CALLS] {
+        asking[leader].abort();
+        settle_down().await;
+    }
+    world.redis.resume().unwrap();
+
+    let gone = [asking.remove(CALLS), asking.remove(0)];
+    assert!(join_all(gone).await.iter().all(|gone| gone.as_ref().is_err_and(|error| error.is_cancelled())));
+    let answered = batches.iter().enumerate().filter(|(at, _)| ![0, CALLS].contains(at)).map(|(_, batch)| batch);
+    for (answer, batch) in join_all(asking).await.into_iter().zip(answered) {
+        assert_eq!(answer.unwrap().unwrap(), Admission::Accepted { id: batch.id });
+    }
+    // The client of one that went away asks again.
+    for batch in &batches {
+        world.admit(batch).await;
+    }
+    let backlog = world.queue.backlog().await.unwrap();
+    assert_eq!((backlog.invoices, backlog.waiting_chunks), (batches.len() as u64 + 1, batches.len() as u64 + 1));
+}
+
+/// Lets every task go on as far as it can while Redis does not answer.
+async fn settle_down() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
