@@ -13,7 +13,7 @@ use crate::options::OnDuplicate;
 use crate::wire::{self, Accepted, Cliente, Complaints, Detail, Lote};
 
 /// Tells that the batch was taken before, as the IETF's draft on idempotency keys has it.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// When to come again after a 503.
 const UNAVAILABLE_SECONDS: u32 = 2;
 

@@ -5,6 +5,7 @@ mod batches;
 mod body;
 mod callers;
 mod clients;
+mod docs;
 mod invoices;
 mod key;
 mod limits;

@@ -1,4 +1,4 @@
-//! The intake's path in other spellings, as the original took them.
+//! The original's paths in other spellings, as it took them.
 
 use axum::extract::Request;
 use axum::http::header::HOST;
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::answer::Answer;
 use crate::callers::Caller;
-use crate::wire;
+use crate::{docs, wire};
 
 const INTAKE: &str = "/facturas/";
 
@@ -37,20 +37,21 @@ const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',')
     .remove(b';');
 
-/// Writes the intake's path without percent signs, so that it is routed; any other request stays as it is.
+/// Writes a path of the original's without percent signs, so that it is routed; any other request stays as it is.
 pub(crate) fn plain(mut request: Request) -> Request {
-    if let Some(uri) = plain_intake(request.uri()) {
+    if let Some(uri) = plainly(request.uri()) {
         *request.uri_mut() = uri;
     }
     request
 }
 
-fn plain_intake(uri: &Uri) -> Option<Uri> {
+fn plainly(uri: &Uri) -> Option<Uri> {
     if !uri.path().contains('%') {
         return None;
     }
     let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
-    if path.trim_end_matches('/') != INTAKE.trim_end_matches('/') {
+    let place = path.trim_end_matches('/');
+    if place != INTAKE.trim_end_matches('/') && !docs::PATHS.contains(&place) {
         return None;
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -61,16 +62,29 @@ fn plain_intake(uri: &Uri) -> Option<Uri> {
 
 /// Sends `/facturas` on to `/facturas/`, at the host the client named.
 pub(crate) async fn redirect(_: Caller, request: Request) -> Answer {
+    redirect_to(INTAKE, &request)
+}
+
+/// Sends a document's path with slashes behind it on to the document; there is nothing else.
+pub(crate) async fn elsewhere(request: Request) -> Answer {
+    let place = request.uri().path().trim_end_matches('/');
+    match docs::PATHS.iter().find(|path| **path == place) {
+        Some(path) => redirect_to(path, &request),
+        None => Answer::NotFound(wire::NOT_FOUND),
+    }
+}
+
+fn redirect_to(path: &str, request: &Request) -> Answer {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let location = HeaderValue::try_from(intake_at(authority, request.uri().query()));
+    let location = HeaderValue::try_from(address(authority, path, request.uri().query()));
     location.map_or(Answer::NotFound(wire::NOT_FOUND), Answer::Redirect)
 }
 
-fn intake_at(authority: Option<&str>, query: Option<&str>) -> String {
+fn address(authority: Option<&str>, path: &str, query: Option<&str>) -> String {
     let origin = authority.map(|authority| format!("http://{authority}")).unwrap_or_default();
     let query = query.filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default();
-    utf8_percent_encode(&format!("{origin}{INTAKE}{query}"), QUOTED).to_string()
+    utf8_percent_encode(&format!("{origin}{path}{query}"), QUOTED).to_string()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
 use crate::callers::Callers;
+use crate::docs::Documents;
 use crate::metrics::{Metrics, count};
 use crate::options::OnDuplicate;
 use crate::pressure::Pressure;
@@ -46,11 +47,13 @@ impl FromRef<Service> for Ledger {
 pub(crate) type Public = MapRequest<Router, fn(Request) -> Request>;
 
 /// The routes for clients.
-pub(crate) fn public(service: Service, metrics: Metrics) -> Public {
+pub(crate) fn public(service: Service, documents: Documents, metrics: Metrics) -> Public {
     let mut routes = Router::new()
         .route("/facturas/", post(invoices::post))
         .route("/facturas", any(path::redirect))
-        .route("/lotes/{id}", get(batches::get));
+        .route("/lotes/{id}", get(batches::get))
+        .merge(documents.routes())
+        .fallback(path::elsewhere);
     if service.callers.is_some() {
         routes = routes.route("/clientes/{rut}", get(clients::get_for_caller));
     }
@@ -59,14 +62,14 @@ pub(crate) fn public(service: Service, metrics: Metrics) -> Public {
 
 /// The routes for operators, beside the probes.
 pub(crate) fn ops(ledger: Ledger, metrics: Metrics) -> Router {
-    around(Router::new().route("/clientes/{rut}", get(clients::get)), metrics).with_state(ledger)
+    let routes = Router::new().route("/clientes/{rut}", get(clients::get));
+    around(routes.fallback(|| async { Answer::NotFound(wire::NOT_FOUND) }), metrics).with_state(ledger)
 }
 
 fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Metrics) -> Router<S> {
     routes
         .route_layer(from_fn(span::around))
         .method_not_allowed_fallback(|| async { Answer::MethodNotAllowed })
-        .fallback(|| async { Answer::NotFound(wire::NOT_FOUND) })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(metrics, count))
 }

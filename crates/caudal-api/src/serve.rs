@@ -12,10 +12,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::callers::Callers;
+use crate::docs::{Documents, Offer};
 use crate::metrics::{self, Metrics};
 use crate::pressure::Pressure;
 use crate::router::{self, Service};
-use crate::{InvalidKeys, Options, server};
+use crate::{InvalidKeys, OnDuplicate, Options, RutCheck, server};
 
 /// How often Redis is looked at until it is fit.
 const LOOK: Duration = Duration::from_millis(500);
@@ -111,11 +112,12 @@ pub async fn serve(
         rut_check: options.rut_check.into(),
         body_limit: options.limits.body,
     };
+    let documents = Documents::of(offer(options)).await;
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
     // The probes answer until the last request is done.
     let done = CancellationToken::new();
     let clients = async {
-        let routes = router::public(service, metrics.clone());
+        let routes = router::public(service, documents, metrics.clone());
         server::run(listeners.public, routes, options.limits, metrics.clone(), &shutdown).await;
         done.cancel();
     };
@@ -130,6 +132,14 @@ pub async fn serve(
     };
     let ((), operators, ..) = tokio::join!(clients, operators, fitness, pressed, keys);
     operators.map_err(Error::Accept)
+}
+
+fn offer(options: &Options) -> Offer {
+    Offer {
+        keys: options.api_keys_file.is_some(),
+        replay: options.on_duplicate == OnDuplicate::Replay,
+        strict_rut: options.rut_check == RutCheck::Strict,
+    }
 }
 
 async fn callers(options: &Options) -> Result<Option<Arc<Callers>>, Error> {

@@ -1,11 +1,16 @@
 //! Everything Spanish: the bodies and texts that clients read.
 
+mod request;
+
 use std::borrow::Cow;
 
 use caudal_invoice::FieldError;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
+
+pub(crate) use request::{FacturaEnviada, Queja};
 
 pub(crate) const DUPLICATE: &str = "Transacción duplicada: esta petición ya ha sido recibida.";
 pub(crate) const NOT_TEXT: &str = "There was an error parsing the body";
@@ -62,9 +67,12 @@ pub(crate) fn reason(code: &str) -> String {
 }
 
 /// The body of a 202.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Aceptado", description = "El lote quedó guardado y se procesará.")]
 pub(crate) struct Accepted {
+    #[schemars(description = "Siempre `OK`.", extend("const" = "OK"))]
     status: &'static str,
+    #[schemars(description = "Cuántas facturas se recibieron.")]
     detail: String,
 }
 
@@ -75,68 +83,113 @@ impl Accepted {
 }
 
 /// The body of every refusal but a 422 for invalid fields.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Detalle", description = "Por qué la petición no se atendió.")]
 pub(crate) struct Detail {
+    #[schemars(description = "La razón, en palabras.")]
     pub(crate) detail: Cow<'static, str>,
 }
 
 /// The body of a 422 for invalid fields.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HTTPValidationError", description = "Qué hay de inválido en la petición.")]
 pub(crate) struct Complaints {
+    #[schemars(
+        with = "Vec<Queja>",
+        length(min = 1),
+        description = "Una entrada por cada campo inválido, en el orden de la petición."
+    )]
     pub(crate) detail: Vec<FieldError>,
 }
 
 /// What became of a batch.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(description = "Qué ha sido de un lote.")]
 pub(crate) struct Lote {
+    #[schemars(description = "El identificador del lote, el de la cabecera `Location`.")]
     pub(crate) id: Uuid,
     pub(crate) estado: Estado,
+    #[schemars(description = "Facturas que trajo el lote.")]
     pub(crate) recibidas: u64,
+    #[schemars(description = "Facturas registradas hasta ahora.")]
     pub(crate) registradas: u64,
+    #[schemars(
+        description = "Facturas que no cambiaron nada: ya estaban registradas con el mismo contenido, o ya hay una versión más nueva."
+    )]
     pub(crate) sin_cambios: u64,
+    #[schemars(
+        length(max = 1000),
+        description = "Facturas que no se pudieron registrar; se muestran 1.000 como máximo. Una que se corrige y se registra después deja la lista."
+    )]
     pub(crate) rechazadas: Vec<Rechazada>,
     #[serde(serialize_with = "instant")]
+    #[schemars(with = "DateTime<Utc>", description = "Cuándo se recibió el lote (UTC).")]
     pub(crate) recibido_en: DateTime<Utc>,
     #[serde(serialize_with = "optional_instant")]
+    #[schemars(
+        with = "Option<DateTime<Utc>>",
+        description = "Cuándo terminó de procesarse (UTC); `null` mientras falten facturas."
+    )]
     pub(crate) terminado_en: Option<DateTime<Utc>>,
 }
 
 /// How far a batch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "Hasta dónde ha llegado el lote.")]
 pub(crate) enum Estado {
+    #[schemars(description = "Ninguna de sus facturas está resuelta todavía.")]
     Encolado,
+    #[schemars(description = "Algunas de sus facturas están resueltas.")]
     Procesando,
+    #[schemars(description = "Todas están resueltas y ninguna fue rechazada.")]
     Procesado,
+    #[schemars(description = "Todas están resueltas y al menos una fue rechazada.")]
     ConErrores,
 }
 
 /// An invoice that is not in the ledger, and why.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(description = "Una factura que no se pudo registrar.")]
 pub(crate) struct Rechazada {
+    #[schemars(description = "Su posición en el lote; la primera es la 0.")]
     pub(crate) posicion: u32,
+    #[schemars(description = "Su número.")]
     pub(crate) numero_factura: String,
+    #[schemars(description = "Por qué, en palabras.")]
     pub(crate) motivo: String,
 }
 
 /// A client and a page of its invoices; amounts are texts, for they are exact.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(description = "Un cliente y una página de sus facturas.")]
 pub(crate) struct Cliente {
+    #[schemars(description = "El RUT del cliente: sin puntos, sin ceros a la izquierda, con K mayúscula.")]
     pub(crate) rut: String,
+    #[schemars(description = "La suma exacta de los montos de todas sus facturas, como texto con cuatro decimales.")]
     pub(crate) saldo: String,
+    #[schemars(description = "Las facturas de esta página, por orden de número.")]
     pub(crate) facturas: Vec<Factura>,
+    #[schemars(description = "El valor de `desde` que pide la página siguiente; `null` en la última.")]
     pub(crate) siguiente: Option<String>,
 }
 
 /// An invoice of the ledger.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FacturaRegistrada", description = "Una factura registrada, en su versión vigente.")]
 pub(crate) struct Factura {
+    #[schemars(description = "El número, tal como se recibió.")]
     pub(crate) numero_factura: String,
+    #[schemars(description = "El RUT, tal como se recibió.")]
     pub(crate) rut_cliente: String,
+    #[schemars(description = "El monto exacto, como texto con cuatro decimales.")]
     pub(crate) monto: String,
+    #[schemars(description = "La fecha de emisión.")]
     pub(crate) fecha_emision: NaiveDate,
+    #[schemars(description = "El lote que trajo esta versión.")]
     pub(crate) lote: Uuid,
     #[serde(serialize_with = "instant")]
+    #[schemars(with = "DateTime<Utc>", description = "Cuándo se recibió esta versión (UTC).")]
     pub(crate) recibido_en: DateTime<Utc>,
 }
 

@@ -5,10 +5,10 @@ use rust_decimal::Decimal;
 use crate::json::{Kind, Node};
 use crate::rule::Rule;
 
-/// Digits before the point that the ledger holds.
-const WHOLE_DIGITS: i64 = 16;
-/// Digits behind the point that the ledger holds; further ones are rounded half to even.
-const DECIMALS: u32 = 4;
+/// The most digits an amount may have before its point, which the ledger holds.
+pub const WHOLE_DIGITS: i64 = 16;
+/// The digits behind an amount's point that the ledger holds; further ones are rounded half to even.
+pub const DECIMALS: u32 = 4;
 
 /// Reads an amount as pydantic's lax float: a number, true or false, or a text that Rust reads as a float.
 pub(crate) fn read(node: Node<'_>) -> Result<Decimal, Rule> {

@@ -11,8 +11,10 @@ use crate::{Invoice, amount, content_type, date};
 /// The most invoices a batch may bring.
 pub const MAX_BATCH: usize = 10_000;
 
-const MAX_NUMBER_LENGTH: usize = 200;
-const MAX_RUT_LENGTH: usize = 50;
+/// The most characters an invoice's number may have.
+pub const MAX_NUMBER_LENGTH: usize = 200;
+/// The most characters a RUT may have.
+pub const MAX_RUT_LENGTH: usize = 50;
 
 /// Reads a body as a batch, by the rules of the service this one replaces.
 ///

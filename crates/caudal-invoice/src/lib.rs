@@ -12,7 +12,8 @@ mod refusal;
 mod rule;
 mod rut;
 
-pub use batch::{MAX_BATCH, parse_batch};
+pub use amount::{DECIMALS, WHOLE_DIGITS};
+pub use batch::{MAX_BATCH, MAX_NUMBER_LENGTH, MAX_RUT_LENGTH, parse_batch};
 pub use fingerprint::fingerprint;
 pub use invoice::Invoice;
 pub use refusal::{FieldError, Refusal};

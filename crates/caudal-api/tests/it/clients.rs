@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::site::{Site, ledger, options};
 
-fn entry(number: &str, amount: &str, version: i64) -> Entry {
+pub(crate) fn entry(number: &str, amount: &str, version: i64) -> Entry {
     Entry {
         invoice: caudal_invoice::Invoice {
             number: number.to_owned(),

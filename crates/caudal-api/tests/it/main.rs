@@ -4,6 +4,7 @@
 mod callers;
 mod clients;
 mod compat;
+mod documents;
 mod door;
 mod fuzz;
 mod lifecycle;
