@@ -11,6 +11,7 @@ use crate::{
     hand::Hand,
     lease::Lessor,
     queue::{GROUP, NOBODY},
+    reach::Reach,
 };
 
 /// How long one `Consumer::lease` waits at most. Short, because a read is never cancelled: a shutdown waits for it.
@@ -25,7 +26,7 @@ pub struct Consumer {
     queue: Queue,
     lessor: Lessor,
     reader: Option<MultiplexedConnection>,
-    reached_since: Option<Instant>,
+    reach: Reach,
 }
 
 /// What a reclaim brought.
@@ -40,7 +41,7 @@ pub struct Reclaimed {
 impl Consumer {
     pub(crate) fn new(queue: Queue, name: &str) -> Self {
         let lessor = Lessor { consumer: name.into(), hand: Arc::new(Hand::default()) };
-        Self { queue, lessor, reader: None, reached_since: None }
+        Self { queue, lessor, reader: None, reach: Reach::default() }
     }
 
     /// The consumer's name.
@@ -100,8 +101,8 @@ impl Consumer {
     /// What this process holds is never among them. Does not wait.
     ///
     /// Nothing is taken while the queue is paused. Leases that ran out are taken only once Redis has been reached for a whole
-    /// lease time: after an outage every lease looks run out, also those of workers that live. What this consumer gave back it
-    /// takes again only after a lease time.
+    /// lease time: after an outage every lease looks run out, also those of workers that live. A lost call or two is no outage.
+    /// What this consumer gave back it takes again only after a lease time.
     ///
     /// # Errors
     /// `Unavailable` and `Misconfigured`; call again, after a pause.
@@ -155,8 +156,7 @@ impl Consumer {
 
     async fn claim(&self, max_chunks: usize) -> RedisResult<(Vec<Raw>, Vec<u32>, Vec<EntryId>)> {
         let lease = self.queue.lease_time();
-        let trusted = self.reached_since.is_some_and(|since| since.elapsed() >= lease);
-        let idle = if trusted { lease.as_millis() as i64 } else { -1 };
+        let idle = if self.reach.is_steady(Instant::now(), lease) { lease.as_millis() as i64 } else { -1 };
         self.queue
             .scripts()
             .reclaim
@@ -174,11 +174,7 @@ impl Consumer {
 
     /// Keeps in mind since when Redis has been reached.
     fn noticed<T>(&mut self, result: Result<T, RedisError>) -> Result<T, Error> {
-        let result = result.map_err(Error::from);
-        match &result {
-            Ok(_) => self.reached_since = self.reached_since.or_else(|| Some(Instant::now())),
-            Err(_) => self.reached_since = None,
-        }
-        result
+        self.reach.heard(result.is_ok(), Instant::now(), self.queue.lease_time());
+        Ok(result?)
     }
 }

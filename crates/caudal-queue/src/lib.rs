@@ -18,6 +18,7 @@ mod metrics;
 mod observe;
 mod options;
 mod queue;
+mod reach;
 mod scripts;
 mod server;
 mod settle;
