@@ -1,6 +1,6 @@
 //! Who sends batches, corrections among them.
 
-use super::invoice::{HOPELESS, Invoice, Nature, damaged, encode};
+use super::invoice::{HOPELESS, Invoice, Nature, damaged, deadly, encode, newer};
 use super::world::World;
 
 /// How many invoices there are; what is sent is new or a correction.
@@ -19,7 +19,12 @@ fn chunk(world: &World) -> (Vec<u8>, Vec<Invoice>) {
         _ => 1,
     };
     let invoices: Vec<_> = (0..size).map(|_| invoice(world)).collect();
-    let payload = if world.below(80) == 0 { damaged() } else { encode(&invoices) };
+    let payload = match world.below(1_600) {
+        0..20 => damaged(),
+        20..21 => deadly(),
+        21..31 => newer(encode(&invoices)),
+        _ => encode(&invoices),
+    };
     (payload, invoices)
 }
 
@@ -28,8 +33,8 @@ fn invoice(world: &World) -> Invoice {
         0..20 => Nature::Poison,
         20..50 => Nature::Flaky(1 + world.below(3) as u8),
         50..51 => HOPELESS,
-        51..52 => Nature::Killer,
-        52..54 => Nature::Sleeper(1 + world.below(2) as u8),
+        51..53 => Nature::Killer,
+        53..55 => Nature::Sleeper(1 + world.below(2) as u8),
         _ => Nature::Good,
     };
     Invoice { key: world.below(KEYS) as u8, amount: world.below(5) as i32, nature }

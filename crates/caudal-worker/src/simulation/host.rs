@@ -11,20 +11,26 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::faults::Line;
 use super::handler::Ledger;
 use super::queue::{Reader, Redis};
 use super::world::World;
 use crate::worker::Core;
-
-/// A worker told to end must have ended by then: its grace, and what Redis takes to answer.
-const ENDED: Duration = Duration::from_secs(25);
 
 /// What can be done to a machine. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Power {
     dead: Arc<AtomicBool>,
     frozen: Arc<AtomicBool>,
+    cuts: Arc<Mutex<Cuts>>,
     waker: Arc<Mutex<Option<Waker>>>,
+}
+
+/// Until when the machine does not reach them, though others do.
+#[derive(Debug, Default)]
+struct Cuts {
+    redis: Option<Instant>,
+    postgresql: Option<Instant>,
 }
 
 impl Power {
@@ -36,6 +42,14 @@ impl Power {
     fn freeze(&self, frozen: bool) {
         self.frozen.store(frozen, Ordering::Relaxed);
         self.wake();
+    }
+
+    pub(super) fn is_cut_from_redis(&self) -> bool {
+        self.cuts.lock().unwrap().redis.is_some_and(|until| Instant::now() < until)
+    }
+
+    pub(super) fn is_cut_from_postgresql(&self) -> bool {
+        self.cuts.lock().unwrap().postgresql.is_some_and(|until| Instant::now() < until)
     }
 
     fn wake(&self) {
@@ -71,10 +85,9 @@ impl<F: Future<Output = ()>> Future for Process<F> {
 /// What runs on a machine now.
 #[derive(Clone, Debug, Default)]
 struct Running {
+    name: String,
     power: Power,
     shutdown: CancellationToken,
-    /// When it was told to end, unless it was frozen then or since.
-    asked: Arc<Mutex<Option<Instant>>>,
 }
 
 /// All machines.
@@ -102,13 +115,15 @@ impl Hosts {
         self.running[host].lock().unwrap().clone()
     }
 
-    pub(super) fn crash(&self, host: usize) {
+    pub(super) fn crash(&self, world: &World, host: usize) {
+        world.meet("host", "crash");
         self.on(host).power.kill();
     }
 
     pub(super) fn freeze(&self, world: &World, host: usize, time: Duration) {
-        let Running { power, asked, .. } = self.on(host);
-        *asked.lock().unwrap() = None;
+        let Running { name, power, .. } = self.on(host);
+        world.meet("host", "freeze");
+        world.ail(&name, Instant::now() + time);
         power.freeze(true);
         let world = world.clone();
         tokio::spawn(async move {
@@ -118,49 +133,66 @@ impl Hosts {
         });
     }
 
-    pub(super) fn shut_down(&self, host: usize) {
-        let Running { shutdown, asked, power } = self.on(host);
-        *asked.lock().unwrap() = (!power.frozen.load(Ordering::Relaxed)).then(Instant::now);
+    pub(super) fn cut_from_redis(&self, world: &World, host: usize, time: Duration) {
+        let Running { name, power, .. } = self.on(host);
+        let until = Instant::now() + time;
+        world.meet("host", "cut from redis");
+        world.ail(&name, until);
+        power.cuts.lock().unwrap().redis = Some(until);
+    }
+
+    pub(super) fn cut_from_postgresql(&self, world: &World, host: usize, time: Duration) {
+        let Running { name, power, .. } = self.on(host);
+        let until = Instant::now() + time;
+        world.meet("host", "cut from postgresql");
+        world.lame(&name, until);
+        power.cuts.lock().unwrap().postgresql = Some(until);
+    }
+
+    pub(super) fn shut_down(&self, world: &World, host: usize) {
+        let Running { name, shutdown, .. } = self.on(host);
+        world.meet("host", "shutdown");
+        world.ends(&name);
         shutdown.cancel();
     }
 
-    /// All go on that are stopped, and all but one end for good.
-    pub(super) fn calm_down(&mut self) {
-        (0..self.running.len()).for_each(|host| self.on(host).power.freeze(false));
-        (1..self.running.len()).for_each(|host| self.end_for_good(host));
+    /// All go on that are stopped or cut off, and all but one end for good.
+    pub(super) fn calm_down(&mut self, world: &World) {
+        for host in 0..self.running.len() {
+            let power = self.on(host).power;
+            power.freeze(false);
+            *power.cuts.lock().unwrap() = Cuts::default();
+        }
+        (1..self.running.len()).for_each(|host| self.end_for_good(world, host));
     }
 
     /// Tells all workers to end, and waits for it.
-    pub(super) async fn end(mut self) {
-        (0..self.running.len()).for_each(|host| self.end_for_good(host));
+    pub(super) async fn end(mut self, world: &World) {
+        (0..self.running.len()).for_each(|host| self.end_for_good(world, host));
         while self.tasks.join_next().await.is_some() {}
     }
 
-    fn end_for_good(&self, host: usize) {
+    fn end_for_good(&self, world: &World, host: usize) {
         self.over[host].cancel();
-        self.shut_down(host);
+        self.shut_down(world, host);
     }
 }
 
 /// One worker after the other, each under a name of its own.
 async fn keep_running(host: usize, world: World, slot: Arc<Mutex<Running>>, over: CancellationToken) {
     for life in 0_u32.. {
-        let running = Running::default();
+        let running = Running { name: format!("{host}/{life}"), ..Running::default() };
         *slot.lock().unwrap() = running.clone();
-        let name = format!("{host}/{life}");
-        let ledger = Ledger::new(&world, &running.power);
-        let redis = Redis::new(&world);
-        let core = Core::new(redis, Reader::new(&world, &name), ledger, world.fork());
+        let Running { name, power, shutdown } = running;
+        world.born(&name);
+        let line = Line { world: world.clone(), power: power.clone(), name: name.clone() };
+        let core = Core::new(Redis(line.clone()), Reader::new(line), Ledger::new(&world, &power), world.fork());
         let heartbeat = core.heartbeat();
-        let shutdown = running.shutdown.clone();
         let work = async move {
             tokio::select! { biased; () = core.run(shutdown) => {}, () = heartbeat => {} }
         };
-        Process { power: running.power.clone(), work: Some(Box::pin(work)) }.await;
-        let asked = *running.asked.lock().unwrap();
-        if asked.is_some_and(|at| at.elapsed() > ENDED) {
-            world.violation(format!("{name} took {:?} to end", asked.map(|at| at.elapsed())));
-        }
+        Process { power: power.clone(), work: Some(Box::pin(work)) }.await;
+        world.gone(&name, power.dead.load(Ordering::Relaxed));
         if over.run_until_cancelled(sleep(world.between(10, 3_000))).await.is_none() {
             return;
         }

@@ -26,8 +26,10 @@ pub(super) enum Nature {
 /// A failure that never ends.
 pub(super) const HOPELESS: Nature = Nature::Flaky(u8::MAX);
 const SIZE: usize = 7;
-/// The first byte of a payload that can be read.
+/// The first byte of a payload: one that can be read, one that only a newer program reads, and one that kills who reads it.
 const FORMAT: u8 = 1;
+const NEWER: u8 = 2;
+const DEADLY: u8 = 66;
 
 impl Nature {
     /// The code it is buried under, if it is.
@@ -58,10 +60,27 @@ pub(super) fn encode(invoices: &[Invoice]) -> Vec<u8> {
     bytes
 }
 
-/// None for a damaged payload.
+/// None for a payload that is damaged or deadly.
 pub(super) fn decode(payload: &[u8]) -> Option<Vec<Invoice>> {
-    let (&FORMAT, rest) = payload.split_first()? else { return None };
+    let (&(FORMAT | NEWER), rest) = payload.split_first()? else { return None };
     rest.chunks(SIZE).map(invoice).collect()
+}
+
+/// The code all of a payload's invoices are buried under, if they are.
+pub(super) fn fate(payload: &[u8]) -> Option<&'static str> {
+    match decode(payload) {
+        Some(_) => None,
+        None if is_deadly(payload) => Some("kills_its_worker"),
+        None => Some("damaged"),
+    }
+}
+
+pub(super) fn is_newer(payload: &[u8]) -> bool {
+    payload.first() == Some(&NEWER)
+}
+
+pub(super) fn is_deadly(payload: &[u8]) -> bool {
+    payload.first() == Some(&DEADLY)
 }
 
 fn invoice(bytes: &[u8]) -> Option<Invoice> {
@@ -76,7 +95,18 @@ fn invoice(bytes: &[u8]) -> Option<Invoice> {
     Some(Invoice { key, amount: i32::from_be_bytes([a, b, c, d]), nature })
 }
 
-/// A payload of so many invoices that no handler can read.
+/// The payload as only a newer program can read it.
+pub(super) fn newer(mut payload: Vec<u8>) -> Vec<u8> {
+    payload[0] = NEWER;
+    payload
+}
+
+/// A payload that no handler can read.
 pub(super) fn damaged() -> Vec<u8> {
     vec![FORMAT, 2, 3]
+}
+
+/// A payload that kills whoever tries to read it, and cannot be cut.
+pub(super) fn deadly() -> Vec<u8> {
+    vec![DEADLY]
 }

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use caudal_queue::{Chunk, EntryId, Error, LEASE, Settled, Settlement};
 use chrono::DateTime;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::faults::Line;
 use super::scripts::{Dead, Entry};
-use super::world::{State, World};
+use super::world::State;
 use crate::port::{Leased, Port, Reading, Reclaimed, Seen};
-
-/// Once in so many calls Redis does not hear it, and once it does and is not heard.
-const OFTEN: u64 = 100;
 
 /// The entries a process holds, with a serial number, and since when those it gave back are free.
 type Hand = Arc<Mutex<BTreeMap<u64, (u64, Option<Instant>)>>>;
@@ -24,7 +22,6 @@ pub(super) struct Lease {
     id: u64,
     name: EntryId,
     entry: Entry,
-    consumer: String,
     hand: Hand,
     serial: u64,
 }
@@ -61,36 +58,9 @@ fn entry_id(id: u64) -> EntryId {
     format!("{id}-0").parse().unwrap_or_else(|_| unreachable!("two numbers with a hyphen"))
 }
 
-fn unreachable_redis() -> Error {
-    Error::Unavailable(std::io::Error::other("away").into())
-}
-
-/// One call of a script: takes time; may not be heard, or may be heard and its answer lost.
-async fn call<T>(world: &World, effect: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
-    world.latency().await;
-    if world.redis_is_away() {
-        sleep(world.between(1, 500)).await;
-        return Err(unreachable_redis());
-    }
-    if world.happens(OFTEN) {
-        return Err(unreachable_redis());
-    }
-    let answer = effect(&mut world.lock());
-    sleep(Duration::from_millis(1)).await;
-    if world.happens(OFTEN) || world.redis_is_away() { Err(unreachable_redis()) } else { Ok(answer) }
-}
-
 /// The changes.
 #[derive(Debug)]
-pub(super) struct Redis {
-    world: World,
-}
-
-impl Redis {
-    pub(super) fn new(world: &World) -> Self {
-        Self { world: world.clone() }
-    }
-}
+pub(super) struct Redis(pub(super) Line);
 
 impl Port for Redis {
     type Lease = Lease;
@@ -104,25 +74,33 @@ impl Port for Redis {
     }
 
     async fn ready(&self) -> Result<(), Error> {
-        call(&self.world, |_| ()).await
+        self.0.call("ready", Vec::new(), |_| ()).await
     }
 
     async fn renew(&self, leases: &[&Lease]) -> Result<Vec<EntryId>, Error> {
-        call(&self.world, |state| {
-            let lost = leases.iter().filter(|lease| !state.stream.renew(&lease.consumer, lease.id));
-            lost.map(|lease| lease.name).collect()
-        })
-        .await
+        let (leases, name) = (ids(leases), self.0.name.clone());
+        let renew = move |state: &mut State| {
+            let lost: Vec<_> = leases.into_iter().filter(|id| !state.stream.renew(&name, *id)).collect();
+            state.note(("renewed by", &name, &lost));
+            lost.into_iter().map(entry_id).collect()
+        };
+        self.0.call("renew", Vec::new(), renew).await
     }
 
     async fn settle(&self, ends: &[(&Lease, &Settlement)]) -> Result<Vec<Settled>, Error> {
-        call(&self.world, |state| ends.iter().map(|(lease, settlement)| settle(state, lease, settlement)).collect())
-            .await
+        let ends: Vec<_> = ends.iter().map(|(lease, settlement)| (lease.id, (*settlement).clone())).collect();
+        let (named, name) = (ends.iter().map(|(id, _)| *id).collect(), self.0.name.clone());
+        let settle = move |state: &mut State| ends.iter().map(|(id, end)| settle(state, &name, *id, end)).collect();
+        self.0.call("settle", named, settle).await
     }
 
     async fn release(&self, leases: &[&Lease]) -> Result<(), Error> {
-        call(&self.world, |state| leases.iter().for_each(|lease| state.stream.release(&lease.consumer, lease.id)))
-            .await?;
+        let (named, name) = (ids(leases), self.0.name.clone());
+        let release = move |state: &mut State| {
+            state.note(("given back by", &name, &named));
+            named.iter().for_each(|id| state.stream.release(&name, *id));
+        };
+        self.0.call("release", ids(leases), release).await?;
         for lease in leases {
             lease.hand.lock().unwrap().insert(lease.id, (lease.serial, Some(Instant::now())));
         }
@@ -130,27 +108,42 @@ impl Port for Redis {
     }
 
     async fn split(&self, lease: &Lease, parts: &[Chunk]) -> Result<Settled, Error> {
-        let split = call(&self.world, |state| {
-            self.world.arrived.notify_waiters();
-            state.stream.split(&lease.consumer, lease.id, parts)
-        });
-        let done = split.await?;
+        let (id, name, parts, world) = (lease.id, self.0.name.clone(), parts.to_vec(), self.0.world.clone());
+        let split = move |state: &mut State| {
+            world.arrived.notify_waiters();
+            state.note(("split by", &name, id));
+            state.stream.split(&name, id, &parts)
+        };
+        let done = self.0.call("split", vec![id], split).await?;
         Ok(if done { Settled::Done } else { Settled::Lost })
     }
 
     async fn mark(&self, lease: &Lease) -> Result<u32, Error> {
-        call(&self.world, |state| state.stream.mark(&lease.consumer, lease.id)).await
+        let (id, name) = (lease.id, self.0.name.clone());
+        let mark = move |state: &mut State| {
+            let tries = state.stream.mark(&name, id);
+            state.note(("marked by", &name, id, tries));
+            tries
+        };
+        self.0.call("mark", Vec::new(), mark).await
     }
 
     async fn tidy(&self) -> Result<u64, Error> {
-        call(&self.world, |_| 0).await
+        self.0.call("tidy", Vec::new(), |_| 0).await
     }
 }
 
+fn ids(leases: &[&Lease]) -> Vec<u64> {
+    leases.iter().map(|lease| lease.id).collect()
+}
+
 /// Ends a lease, and checks that it may be.
-fn settle(state: &mut State, lease: &Lease, settlement: &Settlement) -> Settled {
-    state.note((&lease.consumer, lease.id, settlement.recorded));
-    let Some(entry) = state.stream.settle(&lease.consumer, lease.id, settlement) else { return Settled::Lost };
+fn settle(state: &mut State, consumer: &str, id: u64, settlement: &Settlement) -> Settled {
+    let Some(entry) = state.stream.settle(consumer, id, settlement) else {
+        state.note(("not settled by", consumer, id));
+        return Settled::Lost;
+    };
+    state.note(("settled by", consumer, id, settlement.recorded));
     let mut elsewhere = BTreeSet::new();
     for retried in &settlement.retried {
         state.check_retried((entry.batch, retried.position), retried.attempts);
@@ -161,31 +154,39 @@ fn settle(state: &mut State, lease: &Lease, settlement: &Settlement) -> Settled 
         state.check_buried(&Dead { batch: entry.batch, position, count, code });
         elsewhere.extend(position..position + count);
     }
-    let counted = (entry.position..entry.position + entry.count).filter(|position| !elsewhere.contains(position));
-    counted.for_each(|position| state.check_counted((entry.batch, position)));
+    let counted = entry.places().filter(|(_, position)| !elsewhere.contains(position));
+    let counted: Vec<_> = counted.collect();
+    let named = (settlement.recorded + settlement.unchanged) as usize;
+    if counted.len() != named || elsewhere.iter().any(|position| !entry.positions().contains(position)) {
+        state.violate(format!("{consumer} settled {named} invoices of {} in {entry:?}", counted.len()));
+    }
+    counted.into_iter().for_each(|place| state.check_counted(place));
     Settled::Done
 }
 
 /// A worker's reader.
 #[derive(Debug)]
 pub(super) struct Reader {
-    world: World,
-    name: String,
+    line: Line,
     hand: Hand,
     serial: u64,
     reached: Option<Instant>,
+    answered: Option<Instant>,
+    failing: bool,
 }
 
 impl Reader {
-    pub(super) fn new(world: &World, name: &str) -> Self {
-        Self { world: world.clone(), name: name.to_owned(), hand: Hand::default(), serial: 0, reached: None }
+    pub(super) fn new(line: Line) -> Self {
+        Self { line, hand: Hand::default(), serial: 0, reached: None, answered: None, failing: false }
     }
 
     fn noticed<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        self.reached = match &result {
-            Ok(_) => self.reached.or_else(|| Some(Instant::now())),
-            Err(_) => None,
-        };
+        let outage = self.failing && self.answered.is_none_or(|at| at.elapsed() > LEASE / 3);
+        self.failing = result.is_err();
+        if result.is_ok() {
+            self.answered = Some(Instant::now());
+            self.reached = self.reached.filter(|_| !outage).or(self.answered);
+        }
         result
     }
 
@@ -194,8 +195,8 @@ impl Reader {
         for (id, entry) in entries {
             self.serial += 1;
             self.hand.lock().unwrap().insert(id, (self.serial, None));
-            let (consumer, hand) = (self.name.clone(), Arc::clone(&self.hand));
-            leases.push(Lease { id, name: entry_id(id), entry, consumer, hand, serial: self.serial });
+            self.line.world.lock().stream.received(&self.line.name, id);
+            leases.push(Lease { id, name: entry_id(id), entry, hand: Arc::clone(&self.hand), serial: self.serial });
         }
         leases
     }
@@ -204,16 +205,17 @@ impl Reader {
     async fn read(&self, most: usize, block: Duration) -> Result<Vec<(u64, Entry)>, Error> {
         let until = Instant::now() + block;
         loop {
-            let read = call(&self.world, |state| {
-                let read = state.stream.read(&self.name, most);
+            let name = self.line.name.clone();
+            let read = move |state: &mut State| {
+                let read = state.stream.read(&name, most);
                 if !read.is_empty() {
-                    state.check_leasing(&self.name);
+                    state.check_leasing(&name);
+                    state.note(("leased by", &name, read.len()));
                 }
-                state.note((&self.name, read.len()));
                 read
-            });
-            let entries = read.await?;
-            if !entries.is_empty() || timeout_at(until, self.world.arrived.notified()).await.is_err() {
+            };
+            let entries = self.line.call("lease", Vec::new(), read).await?;
+            if !entries.is_empty() || timeout_at(until, self.line.world.arrived.notified()).await.is_err() {
                 return Ok(entries);
             }
         }
@@ -224,7 +226,7 @@ impl Reading for Reader {
     type Lease = Lease;
 
     fn name(&self) -> &str {
-        &self.name
+        &self.line.name
     }
 
     async fn lease(&mut self, most: usize, block: Duration) -> Result<Vec<Lease>, Error> {
@@ -234,30 +236,41 @@ impl Reading for Reader {
     }
 
     async fn reclaim(&mut self, most: usize) -> Result<Reclaimed<Lease>, Error> {
-        let forbidden = {
+        let forbidden: BTreeSet<u64> = {
             let mut hand = self.hand.lock().unwrap();
             hand.retain(|_, (_, given_back)| given_back.is_none_or(|at| at.elapsed() < LEASE));
             hand.keys().copied().collect()
         };
-        let idle = self.reached.is_some_and(|since| since.elapsed() >= LEASE).then_some(LEASE);
-        let claimed = call(&self.world, |state| state.stream.reclaim(&self.name, most, idle, &forbidden)).await;
+        let outage = self.failing && self.answered.is_none_or(|at| at.elapsed() > LEASE / 3);
+        let idle = self.reached.is_some_and(|since| since.elapsed() >= LEASE && !outage).then_some(LEASE);
+        let name = self.line.name.clone();
+        let reclaim = move |state: &mut State| {
+            let entries = state.stream.reclaim(&name, most, idle, &forbidden);
+            state.check_taken_over();
+            if !entries.is_empty() {
+                state.note(("taken over by", &name, entries.len()));
+            }
+            entries
+        };
+        let claimed = self.line.call("reclaim", Vec::new(), reclaim).await;
         let entries = self.noticed(claimed)?;
         Ok(Reclaimed { leases: self.take(entries), vanished: Vec::new() })
     }
 
     async fn promote(&mut self) -> Result<u64, Error> {
-        let promoted = call(&self.world, |state| {
+        let world = self.line.world.clone();
+        let promote = move |state: &mut State| {
             let promoted = state.stream.promote();
             if promoted > 0 {
-                self.world.arrived.notify_waiters();
+                world.arrived.notify_waiters();
             }
             promoted
-        });
-        let promoted = promoted.await;
+        };
+        let promoted = self.line.call("promote", Vec::new(), promote).await;
         self.noticed(promoted)
     }
 
     async fn leave(self) -> Result<(), Error> {
-        call(&self.world, |_| ()).await
+        self.line.call("leave", Vec::new(), |_| ()).await
     }
 }

@@ -1,14 +1,17 @@
 //! What Redis holds, and how the queue's scripts change it: each change at once, and only by who holds the lease.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use caudal_queue::{Chunk, Rejected, Retried, Settlement};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::world::Place;
+
 /// An entry of the stream, or one that waits to be retried.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) payload: Vec<u8>,
     pub(super) count: u32,
@@ -20,6 +23,37 @@ pub(super) struct Entry {
     pub(super) deliveries: u32,
     owner: Owner,
     renewed: Instant,
+    /// Since when it could have been dealt with, or since something happened to it that keeps it waiting.
+    pub(super) since: Instant,
+    /// Its owner knows that it has it, and no call about it went wrong.
+    known: bool,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { batch, position, count, deliveries, attempts, suspect, owner, .. } = self;
+        let fields = (deliveries, attempts, suspect, owner, super::invoice::decode(&self.payload));
+        write!(formatter, "{batch} {position}+{count} {fields:?}")
+    }
+}
+
+impl Entry {
+    pub(super) fn positions(&self) -> Range<u32> {
+        self.position..self.position + self.count
+    }
+
+    /// Its owner, if it knows that it has it.
+    fn knowing_owner(&self) -> Option<String> {
+        match &self.owner {
+            Owner::Consumer(name) if self.known => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let batch = self.batch;
+        self.positions().map(move |position| (batch, position))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +91,10 @@ pub(super) struct Stream {
     dead: Vec<Dead>,
     deaths: BTreeMap<u64, u32>,
     batches: BTreeMap<Uuid, Status>,
+    /// The entries the last call has handed out.
+    pub(super) handed_out: Vec<u64>,
+    /// The owners whose leases the last reclaim took over, though they knew of them.
+    pub(super) overdue: Vec<String>,
 }
 
 impl Stream {
@@ -77,6 +115,8 @@ impl Stream {
                 deliveries: 0,
                 owner: Owner::Unread,
                 renewed: Instant::now(),
+                since: Instant::now(),
+                known: false,
             };
             self.add(entry);
             position += count;
@@ -114,6 +154,7 @@ impl Stream {
         };
         let found = self.entries.iter().filter(|(id, entry)| !forbidden.contains(id) && free(entry));
         let ids: Vec<_> = found.map(|(id, _)| *id).take(most).collect();
+        self.overdue = ids.iter().filter_map(|id| self.entries.get(id)?.knowing_owner()).collect();
         self.hand_out(ids, consumer)
     }
 
@@ -124,10 +165,40 @@ impl Stream {
                 entry.owner = Owner::Consumer(consumer.to_owned());
                 entry.renewed = Instant::now();
                 entry.deliveries += 1;
+                entry.known = false;
+                self.handed_out.push(id);
                 out.push((id, entry.clone()));
             }
         }
         out
+    }
+
+    /// The consumer knows that it has it.
+    pub(super) fn received(&mut self, consumer: &str, id: u64) {
+        if let Some(entry) = self.owned(consumer, id) {
+            entry.known = true;
+        }
+    }
+
+    /// Something went wrong with these entries, which keeps them waiting.
+    pub(super) fn disturb(&mut self, ids: &[u64]) {
+        for id in ids {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.known = false;
+                entry.since = Instant::now();
+            }
+        }
+    }
+
+    /// What waits for longer than this, whether in somebody's hands or not.
+    pub(super) fn waiting(&self, longer: Duration) -> impl Iterator<Item = &Entry> {
+        let due = self.retry.iter().filter(|(due, _)| *due < Instant::now()).map(|(_, entry)| entry);
+        self.entries.values().chain(due).filter(move |entry| entry.since.elapsed() > longer)
+    }
+
+    /// What the consumer has and knows of.
+    pub(super) fn held_by(&self, consumer: &str) -> usize {
+        self.entries.values().filter(|entry| entry.knowing_owner().is_some_and(|owner| owner == consumer)).count()
     }
 
     fn owned(&mut self, consumer: &str, id: u64) -> Option<&mut Entry> {
@@ -190,8 +261,10 @@ impl Stream {
             let (position, attempts) = (*position, *attempts);
             let version = entry.version + i64::from(position - entry.position);
             let payload = payload.clone();
-            let again = Entry { payload, count: 1, position, version, attempts, suspect: false, ..entry.clone() };
-            self.retry.push((Instant::now() + *delay, again));
+            let since = Instant::now() + *delay;
+            let again =
+                Entry { payload, count: 1, position, version, attempts, since, suspect: false, ..entry.clone() };
+            self.retry.push((since, again));
         }
         let left = entry.count - settlement.retried.len() as u32;
         self.backlog -= u64::from(left);

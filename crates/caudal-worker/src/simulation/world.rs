@@ -1,6 +1,6 @@
-//! Everything the workers share, and what must hold of it.
+//! Everything the workers share: what stands in Redis and PostgreSQL, who is well, and what has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,13 +10,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::invoice::Invoice;
-use super::scripts::{Dead, Stream};
+use super::faults::Fault;
+use super::invoice::{self, Invoice};
+use super::scripts::Stream;
 
 /// Batch and position.
 pub(super) type Place = (Uuid, u32);
-/// Workers have noticed by then that PostgreSQL is away: a look, a read, and their latencies.
-const NOTICED: Duration = Duration::from_secs(5);
 
 /// The world. Clones share it.
 #[derive(Clone, Debug)]
@@ -29,29 +28,60 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct State {
     random: fastrand::Rng,
-    calm: bool,
+    wild: bool,
+    pub(super) calm: bool,
     pub(super) stream: Stream,
-    /// Each invoice that was accepted, with its version and whether its chunk is damaged.
-    pub(super) accepted: BTreeMap<Place, (Invoice, i64, bool)>,
+    pub(super) accepted: BTreeMap<Place, Accepted>,
     /// What stands: version, batch and amount.
-    ledger: BTreeMap<u8, (i64, Uuid, i32)>,
-    balance: i64,
-    failures: BTreeMap<Place, u32>,
+    pub(super) ledger: BTreeMap<u8, (i64, Uuid, i32)>,
+    pub(super) balance: i64,
+    pub(super) failures: BTreeMap<Place, u32>,
     naps: BTreeMap<Place, u8>,
-    deaths_alone: BTreeMap<Place, u32>,
-    redis_back: Instant,
-    postgresql_away: Option<(Instant, Instant)>,
+    pub(super) deaths_alone: BTreeMap<Place, u32>,
+    pub(super) redis_back: Instant,
+    pub(super) postgresql_away: Option<(Instant, Instant)>,
     /// When a worker went on last that had been stopped.
-    thawed: Instant,
+    pub(super) thawed: Instant,
+    /// The workers that live.
+    pub(super) workers: BTreeMap<String, Health>,
+    /// When something went wrong last, or came right again, that may keep invoices waiting.
+    pub(super) trouble: Instant,
+    /// Something goes wrong with the call that has its effect now.
+    pub(super) disturbed: bool,
     born: Instant,
     history: DefaultHasher,
+    /// What has happened, in words, where somebody will read it.
+    tale: Option<Vec<String>>,
+    met: BTreeSet<String>,
     violations: Vec<String>,
 }
 
+/// An invoice that was accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) invoice: Invoice,
+    pub(super) version: i64,
+    /// The code it must be buried under.
+    pub(super) fate: Option<&'static str>,
+}
+
+/// How a living worker is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Health {
+    /// Since when it runs and reaches Redis, as far as it alone is concerned; may be yet to come.
+    pub(super) well: Instant,
+    /// Since when it reaches PostgreSQL too.
+    pub(super) fit: Instant,
+    /// When it was told to end.
+    pub(super) asked: Option<Instant>,
+}
+
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A world where one seed in four has faults one by one, and the others many at once.
+    pub(super) fn new(seed: u64, told: bool) -> Self {
         let state = State {
             random: fastrand::Rng::with_seed(seed),
+            wild: seed % 4 != 3,
             calm: false,
             stream: Stream::default(),
             accepted: BTreeMap::new(),
@@ -63,8 +93,13 @@ impl World {
             redis_back: Instant::now(),
             postgresql_away: None,
             thawed: Instant::now(),
+            workers: BTreeMap::new(),
+            trouble: Instant::now(),
+            disturbed: false,
             born: Instant::now(),
             history: DefaultHasher::new(),
+            tale: told.then(Vec::new),
+            met: BTreeSet::new(),
             violations: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), arrived: Arc::default() }
@@ -99,8 +134,37 @@ impl World {
         self.lock().random.fork()
     }
 
+    pub(super) fn is_wild(&self) -> bool {
+        self.lock().wild
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.lock().calm
+    }
+
+    /// Whether such a fault can be now.
+    pub(super) fn allows(&self, fault: Fault) -> bool {
+        let state = self.lock();
+        !state.calm && (state.wild || !matches!(fault, Fault::Late | Fault::Slow))
+    }
+
+    /// Notes that a fault has befallen a call, or a machine.
+    pub(super) fn meet(&self, whom: &str, fault: impl Debug) {
+        let mut state = self.lock();
+        let met = format!("{whom}: {fault:?}");
+        state.note(&met);
+        state.met.insert(met);
+    }
+
+    pub(super) fn met(&self) -> BTreeSet<String> {
+        self.lock().met.clone()
+    }
+
     pub(super) fn take_redis_away(&self, time: Duration) {
-        self.lock().redis_back = Instant::now() + time;
+        let until = Instant::now() + time;
+        self.meet("redis", "away");
+        self.trouble_until(until);
+        self.lock().redis_back = until;
     }
 
     pub(super) fn redis_is_away(&self) -> bool {
@@ -108,19 +172,75 @@ impl World {
     }
 
     pub(super) fn take_postgresql_away(&self, time: Duration) {
-        self.lock().postgresql_away = Some((Instant::now(), Instant::now() + time));
+        let until = Instant::now() + time;
+        self.meet("postgresql", "away");
+        self.trouble_until(until);
+        self.lock().postgresql_away = Some((Instant::now(), until));
     }
 
     pub(super) fn postgresql_is_away(&self) -> bool {
         self.lock().postgresql_away.is_some_and(|(_, back)| Instant::now() < back)
     }
 
+    pub(super) fn trouble_until(&self, until: Instant) {
+        let mut state = self.lock();
+        state.trouble = state.trouble.max(until);
+    }
+
+    pub(super) fn born(&self, worker: &str) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.note(("born", worker));
+        state.workers.insert(worker.to_owned(), Health { well: now, fit: now, asked: None });
+    }
+
+    /// The worker stands still, or does not reach Redis, for a time. What others hold does not wait for that.
+    pub(super) fn ail(&self, worker: &str, until: Instant) {
+        self.lame(worker, until);
+        if let Some(health) = self.lock().workers.get_mut(worker) {
+            health.well = health.well.max(until);
+        }
+    }
+
+    /// The worker does not reach PostgreSQL for a time.
+    pub(super) fn lame(&self, worker: &str, until: Instant) {
+        self.trouble_until(Instant::now());
+        let mut state = self.lock();
+        let since = state.born;
+        state.note(("ails", worker, until - since));
+        if let Some(health) = state.workers.get_mut(worker) {
+            health.fit = health.fit.max(until);
+        }
+    }
+
+    /// The worker is told to end.
+    pub(super) fn ends(&self, worker: &str) {
+        self.trouble_until(Instant::now());
+        if let Some(health) = self.lock().workers.get_mut(worker) {
+            health.asked.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The worker has ended or died.
+    pub(super) fn gone(&self, worker: &str, died: bool) {
+        self.trouble_until(Instant::now());
+        let mut state = self.lock();
+        state.note(("gone", worker, died));
+        if let Some(health) = state.workers.remove(worker)
+            && !died
+        {
+            state.check_ended(worker, health);
+        }
+    }
+
     /// From now on only invoices go wrong.
     pub(super) fn calm_down(&self) {
         let mut state = self.lock();
+        state.note("calm");
         state.calm = true;
         state.redis_back = Instant::now();
         state.postgresql_away = None;
+        state.trouble = state.trouble.max(Instant::now());
     }
 
     /// Accepts a batch of these chunks: payloads, and what they hold.
@@ -132,8 +252,9 @@ impl World {
         for (position, (payload, invoice)) in
             (0..).zip(chunks.iter().flat_map(|(payload, invoices)| invoices.iter().map(move |one| (payload, one))))
         {
-            let damaged = super::invoice::decode(payload).is_none();
-            state.accepted.insert((batch, position), (*invoice, version + i64::from(position), damaged));
+            let fate = invoice::fate(payload).or_else(|| invoice.nature.fate());
+            let version = version + i64::from(position);
+            state.accepted.insert((batch, position), Accepted { invoice: *invoice, version, fate });
         }
         state.note(("admitted", batch));
         drop(state);
@@ -173,6 +294,7 @@ impl World {
         sleeps
     }
 
+    /// A worker died of this invoice.
     pub(super) fn killed(&self, place: Place, alone: bool) {
         let mut state = self.lock();
         state.note(("killed", place));
@@ -180,128 +302,40 @@ impl World {
     }
 
     pub(super) fn thawed(&self) {
+        self.trouble_until(Instant::now());
         self.lock().thawed = Instant::now();
-    }
-
-    pub(super) fn violation(&self, what: String) {
-        self.lock().violations.push(what);
     }
 
     pub(super) fn is_done(&self) -> bool {
         self.lock().stream.backlog() == 0
     }
 
-    /// What was wrong, if anything.
+    /// What was wrong first, if anything, and what had happened before.
     pub(super) fn wrong(&self) -> Option<String> {
-        self.lock().violations.first().cloned()
+        let state = self.lock();
+        let tale = state.tale.as_ref().map(|tale| tale.join("\n")).unwrap_or_default();
+        state.violations.first().map(|wrong| format!("{tale}\n{wrong}"))
     }
 
     /// A digest of all that happened.
     pub(super) fn history(&self) -> u64 {
         self.lock().history.finish()
     }
-
-    /// What must hold at the end.
-    pub(super) fn check_all(&self) {
-        let mut state = self.lock();
-        let wrong: Vec<String> =
-            [state.unfinished(), state.wrong_ledger(), state.wrong_fates()].into_iter().flatten().collect();
-        state.violations.extend(wrong);
-    }
 }
 
 impl State {
     pub(super) fn note(&mut self, event: impl Hash + Debug) {
-        (self.born.elapsed(), &event).hash(&mut self.history);
-    }
-
-    /// Called when leases are handed out.
-    pub(super) fn check_leasing(&mut self, consumer: &str) {
-        let away = self.postgresql_away.is_some_and(|(since, back)| Instant::now() < back && since.elapsed() > NOTICED);
-        // Who was stopped cannot know yet.
-        if away && self.thawed.elapsed() > NOTICED {
-            self.violations.push(format!("{consumer} leased while PostgreSQL was away"));
+        let at = self.born.elapsed();
+        (at, &event).hash(&mut self.history);
+        if let Some(tale) = &mut self.tale {
+            tale.push(format!("{at:?} {event:?}"));
         }
     }
 
-    /// Called for each invoice that is counted as recorded or unchanged: its commit must have been.
-    pub(super) fn check_counted(&mut self, place: Place) {
-        let Some(&(invoice, version, damaged)) = self.accepted.get(&place) else {
-            self.violations.push(format!("{place:?} was settled and never sent"));
-            return;
-        };
-        let stands = self.ledger.get(&invoice.key).is_some_and(|(standing, ..)| *standing >= version);
-        if !stands || damaged || invoice.nature.fate().is_some() {
-            self.violations.push(format!("{place:?}, {invoice:?}, was finished before its commit"));
+    pub(super) fn violate(&mut self, what: String) {
+        if let Some(tale) = &mut self.tale {
+            tale.push(what.clone());
         }
-    }
-
-    /// Called for each retry: only failures count.
-    pub(super) fn check_retried(&mut self, place: Place, attempts: u32) {
-        let failures = self.failures.get(&place).copied().unwrap_or_default();
-        if attempts > failures {
-            self.violations.push(format!("{place:?} has {attempts} attempts and failed {failures} times"));
-        }
-    }
-
-    /// Called for each dead letter.
-    pub(super) fn check_buried(&mut self, dead: &Dead) {
-        for position in dead.position..dead.position + dead.count {
-            let place = (dead.batch, position);
-            let Some(&(invoice, _, damaged)) = self.accepted.get(&place) else { continue };
-            let fate = if damaged { Some("damaged") } else { invoice.nature.fate() };
-            if fate != Some(dead.code.as_str()) {
-                self.violations.push(format!("{place:?}, {invoice:?}, was buried as {}", dead.code));
-            }
-            let alone = self.deaths_alone.get(&place).copied().unwrap_or_default();
-            if dead.code == "kills_its_worker" && alone < 5 {
-                self.violations.push(format!("{place:?} was buried after {alone} deaths alone"));
-            }
-            let failures = self.failures.get(&place).copied().unwrap_or_default();
-            if dead.code == "attempts_exhausted" && failures < 10 {
-                self.violations.push(format!("{place:?} was buried after {failures} failures"));
-            }
-        }
-    }
-
-    fn unfinished(&self) -> Option<String> {
-        let left = self.stream.left();
-        (!left.is_empty()).then(|| format!("not done: {left}"))
-    }
-
-    /// Of each invoice its newest version that is not buried stands, and the balance is their sum.
-    fn wrong_ledger(&self) -> Option<String> {
-        let mut newest: BTreeMap<u8, (i64, i32)> = BTreeMap::new();
-        for (invoice, version, damaged) in self.accepted.values() {
-            let stands = newest.entry(invoice.key).or_default();
-            if !damaged && invoice.nature.fate().is_none() && *version > stands.0 {
-                *stands = (*version, invoice.amount);
-            }
-        }
-        newest.retain(|_, (version, _)| *version > 0);
-        let found: BTreeMap<_, _> =
-            self.ledger.iter().map(|(key, (version, _, amount))| (*key, (*version, *amount))).collect();
-        let sum: i64 = newest.values().map(|(_, amount)| i64::from(*amount)).sum();
-        (found != newest || sum != self.balance)
-            .then(|| format!("the ledger holds {found:?}, {}, and should {newest:?}", self.balance))
-    }
-
-    /// What must be buried is, once, and its batch says so.
-    fn wrong_fates(&self) -> Option<String> {
-        let mut expected: Vec<Place> = Vec::new();
-        for (place, (invoice, _, damaged)) in &self.accepted {
-            if *damaged || invoice.nature.fate().is_some() {
-                expected.push(*place);
-            }
-        }
-        let mut found: Vec<Place> = Vec::new();
-        for Dead { batch, position, count, .. } in self.stream.dead() {
-            found.extend((*position..position + count).map(|position| (*batch, position)));
-        }
-        found.sort_unstable();
-        if found != expected {
-            return Some(format!("buried are {} invoices, and should be {}", found.len(), expected.len()));
-        }
-        self.stream.wrong_status()
+        self.violations.push(what);
     }
 }
