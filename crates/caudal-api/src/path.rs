@@ -50,6 +50,7 @@ fn plainly(uri: &Uri) -> Option<Uri> {
         return None;
     }
     let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
+    let path = without_line_feed(&path);
     let place = path.trim_end_matches('/');
     if place != INTAKE.trim_end_matches('/') && !docs::PATHS.contains(&place) {
         return None;
@@ -58,6 +59,12 @@ fn plainly(uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(format!("{path}{query}").parse().ok()?);
     Uri::from_parts(parts).ok()
+}
+
+/// Python's regular expressions end before a line feed: the original's routes were found with one behind them.
+fn without_line_feed(path: &str) -> &str {
+    let route = path.strip_suffix('\n').filter(|route| *route == INTAKE || docs::PATHS.contains(route));
+    route.unwrap_or(path)
 }
 
 /// Sends `/facturas` on to `/facturas/`, at the host the client named.

@@ -90,6 +90,14 @@ async fn the_schema_of_an_invoice_has_the_fields_that_are_read_in_their_order() 
 }
 
 #[tokio::test]
+async fn no_comment_of_the_code_is_told_to_clients() {
+    let schemas = document(EVERYTHING).await["components"].to_string();
+    for english in [" the ", " of ", " an ", " is "] {
+        assert!(!schemas.contains(english), "{english}");
+    }
+}
+
+#[tokio::test]
 async fn every_form_of_a_field_is_taken() {
     let document = document(Offer::default()).await;
     let accepted =

@@ -9,7 +9,18 @@ fn only_a_path_of_the_originals_is_written_plainly() {
     assert_eq!(plain("/facturas%2F").as_deref(), Some("/facturas/"));
     assert_eq!(plain("http://host/f%61cturas").as_deref(), Some("http://host/facturas"));
     assert_eq!(plain("/%64ocs").as_deref(), Some("/docs"));
-    for other in ["/facturas/", "/lotes/%20", "/facturas/%ff", "/facturas%3Fa", "/x%2Ffacturas/"] {
+    assert_eq!(plain("/facturas/%0A?a").as_deref(), Some("/facturas/?a"));
+    assert_eq!(plain("/docs%0a").as_deref(), Some("/docs"));
+    for other in [
+        "/facturas/",
+        "/lotes/%20",
+        "/facturas/%ff",
+        "/facturas%3Fa",
+        "/x%2Ffacturas/",
+        "/facturas%0A",
+        "/docs/%0A",
+        "/docs%0A%0A",
+    ] {
         assert_eq!(plain(other), None, "{other}");
     }
 }

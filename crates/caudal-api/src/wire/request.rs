@@ -100,7 +100,7 @@ pub(crate) struct Queja {
 
 /// A step of an entry's place.
 #[derive(JsonSchema)]
-#[schemars(inline, untagged)]
+#[schemars(inline, untagged, description = "Un nombre o una posición.")]
 #[expect(dead_code, reason = "only its schema is used")]
 enum Paso {
     Nombre(String),
