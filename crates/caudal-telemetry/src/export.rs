@@ -2,14 +2,16 @@
 
 mod http;
 
-use std::env;
 use std::time::Duration;
+use std::{env, io};
 
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig};
+use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig, WithTonicConfig};
 
 /// The variable for traces alone comes before the one for every signal.
 const PROTOCOL: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 const ENDPOINT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const CERTIFICATE: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"];
 const TIMEOUT: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
 
 const GRPC: &str = "grpc";
@@ -27,8 +29,19 @@ pub(crate) enum Error {
     Protocol { variable: &'static str, given: String },
     #[error("the collector's address cannot be used")]
     Exporter(#[from] ExporterBuildError),
-    #[error("the system's certificates cannot be read")]
-    Certificates(#[from] std::io::Error),
+    #[error("the certificates a collector is checked against cannot be used")]
+    Certificates(#[from] io::Error),
+}
+
+/// Whom the exporter believes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trust {
+    /// Anyone: the collector is spoken to without TLS.
+    Plain,
+    /// Whom the system trusts.
+    System,
+    /// Who shows a certificate signed by one of these, which are PEM.
+    Authorities(Vec<u8>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,14 +58,33 @@ pub(crate) fn is_wanted() -> bool {
 
 /// The exporter. Must be called inside a tokio runtime, whose threads it uses.
 pub(crate) fn exporter() -> Result<SpanExporter, Error> {
+    let trust = trust(read)?;
     Ok(match protocol(read)? {
-        Protocol::Grpc => SpanExporter::builder().with_tonic().build()?,
+        Protocol::Grpc => {
+            let builder = SpanExporter::builder().with_tonic();
+            let tls = ClientTlsConfig::new();
+            match trust {
+                Trust::Plain => builder,
+                // Left alone the exporter trusts nobody.
+                Trust::System => builder.with_tls_config(tls.with_enabled_roots()),
+                Trust::Authorities(pem) => builder.with_tls_config(tls.ca_certificate(Certificate::from_pem(pem))),
+            }
+            .build()?
+        }
         Protocol::Http => {
-            let tls = first(ENDPOINT, read).is_some_and(|(_, endpoint)| !endpoint.starts_with("http://"));
-            let client = http::Client::new(tls, timeout(read))?;
+            let client = http::Client::new(&trust, timeout(read))?;
             SpanExporter::builder().with_http().with_http_client(client).build()?
         }
     })
+}
+
+/// The system's certificates are asked for only where TLS is spoken: an image for a plain collector may have none.
+fn trust(read: impl Fn(&str) -> Option<String>) -> io::Result<Trust> {
+    if first(ENDPOINT, &read).is_none_or(|(_, endpoint)| endpoint.starts_with("http://")) {
+        return Ok(Trust::Plain);
+    }
+    let named = first(CERTIFICATE, read).map(|(_, path)| std::fs::read(path)).transpose()?;
+    Ok(named.map_or(Trust::System, Trust::Authorities))
 }
 
 /// What the environment says, else what the collector's port suggests.

@@ -3,8 +3,8 @@
 use std::{
     collections::BTreeMap,
     future::IntoFuture,
-    io::Read,
-    net::Ipv4Addr,
+    io::{self, Read},
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode as HttpStatus},
     routing::post,
+    serve::Listener,
 };
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::{
@@ -25,10 +26,23 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, Span as WireSpan, status::StatusCode},
 };
 use prost::Message;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+    server::TlsStream,
+};
 use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
 
-use crate::{Error, wait};
+use crate::{Error, pki::Identity, wait};
+
+const LISTENING: &str = "the OTLP receiver cannot listen";
 
 /// A span as a collector got it. Ids are lower-case hex, times nanoseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,9 +109,20 @@ struct Received {
 impl OtlpSink {
     /// Starts to listen on a free port. Must be called inside a tokio runtime, whose threads it uses.
     pub async fn start() -> Result<Self, Error> {
-        let listening = "the OTLP receiver cannot listen";
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::io(listening))?;
-        let address = listener.local_addr().map_err(Error::io(listening))?;
+        let listener = listen().await.map_err(Error::io(LISTENING))?;
+        let address = listener.local_addr().map_err(Error::io(LISTENING))?;
+        Ok(Self::serve(listener, format!("http://{address}")))
+    }
+
+    /// As [`OtlpSink::start`], over TLS, as `localhost` with this identity.
+    pub async fn start_tls(identity: &Identity) -> Result<Self, Error> {
+        let listener = listen().await.map_err(Error::io(LISTENING))?;
+        let port = listener.local_addr().map_err(Error::io(LISTENING))?.port();
+        let acceptor = acceptor(identity).map_err(Error::io("the OTLP receiver's identity cannot be used"))?;
+        Ok(Self::serve(Tls { listener, acceptor }, format!("https://localhost:{port}")))
+    }
+
+    fn serve<L: Listener<Addr: std::fmt::Debug>>(listener: L, endpoint: String) -> Self {
         let kept = Kept::default();
         let service = TraceServiceServer::new(kept.clone()).accept_compressed(CompressionEncoding::Gzip);
         let http = axum::Router::new().route("/v1/traces", post(take)).with_state(kept.clone());
@@ -107,7 +132,7 @@ impl OtlpSink {
             // It ends by being aborted: an error would show as spans that never come.
             let _ = serving.await;
         });
-        Ok(Self { endpoint: format!("http://{address}"), kept, server })
+        Self { endpoint, kept, server }
     }
 
     /// What `OTEL_EXPORTER_OTLP_ENDPOINT` should be.
@@ -152,6 +177,44 @@ impl Drop for OtlpSink {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// Takes connections that speak TLS.
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            // Who does not trust us goes away: not our failure.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+async fn listen() -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
+}
+
+fn acceptor(identity: &Identity) -> io::Result<TlsAcceptor> {
+    let certificate = CertificateDer::from_pem_file(&identity.certificate).map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(io::Error::other)?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+    let mut config = config.map_err(io::Error::other)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 impl Kept {

@@ -1,5 +1,7 @@
 //! The HTTP client of the exporter.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,12 @@ use hyper_rustls::HttpsConnectorBuilder;
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
+
+use super::Trust;
 
 /// Sends on the runtime it was made in, though the thread that waits for the answer is the exporter's own and knows no runtime.
 #[derive(Clone, Debug)]
@@ -18,17 +25,32 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client whose requests take `timeout` at most. The system's certificates are read only where TLS is spoken: an image for a
-    /// plain collector may have none.
-    pub(super) fn new(tls: bool, timeout: Duration) -> std::io::Result<Self> {
-        let client: Arc<dyn HttpClient> = if tls {
-            let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(ring::default_provider())?;
-            Arc::new(HyperClient::new(builder.https_or_http().enable_http1().build(), timeout, None))
-        } else {
-            Arc::new(HyperClient::with_default_connector(timeout, None))
+    /// A client whose requests take `timeout` at most.
+    pub(super) fn new(trust: &Trust, timeout: Duration) -> io::Result<Self> {
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match trust {
+            Trust::Plain => None,
+            Trust::System => Some(builder.with_provider_and_native_roots(ring::default_provider())?),
+            Trust::Authorities(pem) => Some(builder.with_tls_config(tls(pem).map_err(io::Error::other)?)),
+        };
+        let client: Arc<dyn HttpClient> = match builder {
+            None => Arc::new(HyperClient::with_default_connector(timeout, None)),
+            Some(builder) => Arc::new(HyperClient::new(builder.https_or_http().enable_http1().build(), timeout, None)),
         };
         Ok(Self { client, runtime: Handle::current() })
     }
+}
+
+fn tls(pem: &[u8]) -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate in the file".into());
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 impl HttpClient for Client {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Protocol, protocol, timeout};
+use super::{Protocol, Trust, protocol, timeout, trust};
 
 fn environment<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     |name| variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
@@ -36,4 +36,19 @@ fn an_unknown_protocol_is_told_with_its_variable_and_what_is_allowed() {
 fn the_time_limit_is_read_in_milliseconds() {
     assert_eq!(timeout(environment(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")])), Duration::from_millis(1_500));
     assert_eq!(timeout(environment(&[])), Duration::from_secs(10));
+}
+
+#[test]
+fn a_collector_is_checked_only_over_tls_and_then_against_the_named_file_or_the_systems() {
+    let (endpoint, certificate) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_CERTIFICATE");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let trusted = |variables: &[(&str, &str)]| trust(environment(variables)).unwrap();
+    assert_eq!(trusted(&[(endpoint, "http://collector:4317"), (certificate, "/missing")]), Trust::Plain);
+    assert_eq!(trusted(&[(endpoint, "https://collector:4317")]), Trust::System);
+    let Trust::Authorities(pem) = trusted(&[(endpoint, "https://collector:4317"), (certificate, file)]) else {
+        panic!("the file is not heard")
+    };
+    assert!(pem.starts_with(b"[package]"));
+    let missing = [(endpoint, "https://collector:4317"), (certificate, "/missing")];
+    assert!(trust(environment(&missing)).is_err());
 }

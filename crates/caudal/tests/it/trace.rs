@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_testkit::{OtlpSink, Output, Protocol, Signal, Span, wait};
+use caudal_testkit::{OtlpSink, Output, Protocol, Signal, Span, pki::Authority, wait};
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -69,6 +69,32 @@ async fn reaches_the_commit(name: &str, protocol: Protocol) {
     for export in sink.exports() {
         assert_eq!(export.protocol, protocol);
         assert_eq!(export.headers.get("x-tenant").map(String::as_str), Some("caudal one"), "{export:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_over_tls_is_trusted_by_the_certificate_that_is_named_and_by_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path()).unwrap();
+    let stranger = Authority::new(&folder.path().join("stranger")).unwrap();
+    let identity = authority.server("collector", &["localhost"]).unwrap();
+    for (name, protocol) in [("grpc", Protocol::Grpc), ("http/protobuf", Protocol::Http)] {
+        let sink = OtlpSink::start_tls(&identity).await.unwrap();
+        for (authority, trusted) in [(&stranger, false), (&authority, true)] {
+            let certificate = authority.certificate();
+            let variables = [
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", name),
+                ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate.to_str().unwrap()),
+                ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ];
+            let stack = traced(&sink, &variables).await;
+            let api = stack.api().await;
+            assert_eq!(api.client.post("tls", &invoices("tls", 1)).await.status, StatusCode::ACCEPTED);
+            assert!(api.process.stop(Signal::TERM, SOON).await.unwrap().success());
+            let came: Vec<_> = sink.exports().iter().map(|export| export.protocol).collect();
+            assert!(came.iter().all(|came| *came == protocol), "{came:?}");
+            assert_eq!(!came.is_empty(), trusted, "{name}");
+        }
     }
 }
 
