@@ -60,12 +60,15 @@ pub(super) async fn document(offer: Offer) -> Value {
 
 /// The prose, as far as it holds for this offer, with the first operation as its example.
 fn guide(offer: Offer, operations: &[Operation]) -> String {
-    let idempotency = if offer.replay { include_str!("guide/replay.md") } else { include_str!("guide/conflict.md") };
-    let keys = if offer.keys { include_str!("guide/keys.md") } else { "" };
-    let (send, retry, limits) =
-        (include_str!("guide/send.md"), include_str!("guide/retry.md"), include_str!("guide/limits.md"));
-    let sections = [send, keys, idempotency, retry, limits];
-    let guide = sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n");
+    let sections = [
+        Some(include_str!("guide/send.md")),
+        offer.keys.then_some(include_str!("guide/keys.md")),
+        Some(if offer.replay { include_str!("guide/replay.md") } else { include_str!("guide/conflict.md") }),
+        Some(include_str!("guide/retry.md")),
+        Some(include_str!("guide/limits.md")),
+        offer.strict_rut.then_some(include_str!("guide/strict.md")),
+    ];
+    let guide = sections.into_iter().flatten().collect::<Vec<_>>().join("\n");
     let curl = operations.first().map(|operation| code::curl(operation, offer)).unwrap_or_default();
     guide.replace("{curl}", &curl)
 }

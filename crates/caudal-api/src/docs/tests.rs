@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::{env, fs};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use caudal_invoice::{RutCheck, parse_batch};
 use jsonschema::Validator;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::openapi::document;
 use super::{Documents, Offer, page};
@@ -154,6 +157,7 @@ async fn the_page_tells_every_field_status_and_limit() {
         }
         assert_eq!(page.contains("Bearer"), offer.keys);
         assert_eq!(page.contains("Idempotent-Replayed"), offer.replay);
+        assert_eq!(page.contains("Dígito verificador"), offer.strict_rut);
     }
 }
 
@@ -174,8 +178,10 @@ async fn the_page_asks_for_nothing_and_runs_nothing() {
 #[tokio::test]
 async fn the_pages_policy_allows_its_own_style_alone() {
     let documents = Documents::of(Offer::default()).await;
-    let policy = documents.policy.to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     let page = String::from_utf8(documents.page.to_vec()).unwrap();
-    assert!(page.contains(&format!("<style>{}</style>", page::STYLE)), "the digest is of what the page has");
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let digest = BASE64_STANDARD.encode(Sha256::digest(style));
+    let policy = documents.policy.to_str().unwrap();
+    assert!(policy.starts_with(&format!("default-src 'none'; style-src 'sha256-{digest}'; ")), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
 }
