@@ -7,7 +7,7 @@ use caudal_queue::LEASE;
 use tokio::time::Instant;
 
 use super::invoice;
-use super::scripts::Dead;
+use super::scripts::{Dead, Stream};
 use super::world::{Accepted, Health, Place, State, World};
 
 /// Workers have noticed by then that PostgreSQL is away: a look, a read, and their latencies.
@@ -52,6 +52,21 @@ impl State {
         if away && awake && !self.disturbed && self.thawed.elapsed() > NOTICED {
             self.violate(format!("{consumer} leased while PostgreSQL was away"));
         }
+    }
+
+    /// Makes a change that says whether it has changed anything, which only who holds the entry may.
+    pub(super) fn change<T: PartialEq + Default>(
+        &mut self,
+        consumer: &str,
+        id: u64,
+        change: impl FnOnce(&mut Stream) -> T,
+    ) -> T {
+        let holder = self.stream.holder(id).map(str::to_owned);
+        let changed = change(&mut self.stream);
+        if changed != T::default() && holder.as_deref() != Some(consumer) {
+            self.violate(format!("{consumer} has changed {id}, which {holder:?} holds"));
+        }
+        changed
     }
 
     /// Called when leases were taken over: those of a living worker are not, unless it could not renew them.

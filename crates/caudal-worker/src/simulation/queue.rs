@@ -80,7 +80,8 @@ impl Port for Redis {
     async fn renew(&self, leases: &[&Lease]) -> Result<Vec<EntryId>, Error> {
         let (leases, name) = (ids(leases), self.0.name.clone());
         let renew = move |state: &mut State| {
-            let lost: Vec<_> = leases.into_iter().filter(|id| !state.stream.renew(&name, *id)).collect();
+            let lost: Vec<_> =
+                leases.into_iter().filter(|id| !state.change(&name, *id, |stream| stream.renew(&name, *id))).collect();
             state.note(("renewed by", &name, &lost));
             lost.into_iter().map(entry_id).collect()
         };
@@ -98,7 +99,9 @@ impl Port for Redis {
         let (named, name) = (ids(leases), self.0.name.clone());
         let release = move |state: &mut State| {
             state.note(("given back by", &name, &named));
-            named.iter().for_each(|id| state.stream.release(&name, *id));
+            for id in named {
+                state.change(&name, id, |stream| stream.release(&name, id));
+            }
         };
         self.0.call("release", ids(leases), release).await?;
         for lease in leases {
@@ -112,7 +115,7 @@ impl Port for Redis {
         let split = move |state: &mut State| {
             world.arrived.notify_waiters();
             state.note(("split by", &name, id));
-            state.stream.split(&name, id, &parts)
+            state.change(&name, id, |stream| stream.split(&name, id, &parts))
         };
         let done = self.0.call("split", vec![id], split).await?;
         Ok(if done { Settled::Done } else { Settled::Lost })
@@ -121,7 +124,7 @@ impl Port for Redis {
     async fn mark(&self, lease: &Lease) -> Result<u32, Error> {
         let (id, name) = (lease.id, self.0.name.clone());
         let mark = move |state: &mut State| {
-            let tries = state.stream.mark(&name, id);
+            let tries = state.change(&name, id, |stream| stream.mark(&name, id));
             state.note(("marked by", &name, id, tries));
             tries
         };
@@ -139,7 +142,12 @@ fn ids(leases: &[&Lease]) -> Vec<u64> {
 
 /// Ends a lease, and checks that it may be.
 fn settle(state: &mut State, consumer: &str, id: u64, settlement: &Settlement) -> Settled {
-    let Some(entry) = state.stream.settle(consumer, id, settlement) else {
+    let mut settled = None;
+    state.change(consumer, id, |stream| {
+        settled = stream.settle(consumer, id, settlement);
+        settled.is_some()
+    });
+    let Some(entry) = settled else {
         state.note(("not settled by", consumer, id));
         return Settled::Lost;
     };

@@ -173,6 +173,14 @@ impl Stream {
         out
     }
 
+    /// Who holds an entry now.
+    pub(super) fn holder(&self, id: u64) -> Option<&str> {
+        match &self.entries.get(&id)?.owner {
+            Owner::Consumer(name) => Some(name),
+            Owner::Unread | Owner::Nobody => None,
+        }
+    }
+
     /// The consumer knows that it has it.
     pub(super) fn received(&mut self, consumer: &str, id: u64) {
         if let Some(entry) = self.owned(consumer, id) {
@@ -210,12 +218,13 @@ impl Stream {
         self.owned(consumer, id).map(|entry| entry.renewed = Instant::now()).is_some()
     }
 
-    pub(super) fn release(&mut self, consumer: &str, id: u64) {
-        if let Some(entry) = self.owned(consumer, id) {
-            entry.owner = Owner::Nobody;
-            entry.deliveries -= 1;
-            self.deaths.remove(&id);
-        }
+    /// Whether the lease was the consumer's.
+    pub(super) fn release(&mut self, consumer: &str, id: u64) -> bool {
+        let Some(entry) = self.owned(consumer, id) else { return false };
+        entry.owner = Owner::Nobody;
+        entry.deliveries -= 1;
+        self.deaths.remove(&id);
+        true
     }
 
     pub(super) fn mark(&mut self, consumer: &str, id: u64) -> u32 {
