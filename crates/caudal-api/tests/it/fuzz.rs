@@ -2,6 +2,7 @@
 //!
 //! Requests are those of the recorded corpus, garbled. `FUZZ_REQUESTS` says how many; a failure prints the bytes.
 
+use std::fmt::{Debug, Formatter};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use base64::prelude::BASE64_STANDARD;
 use caudal_testkit::Redis;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any};
 use proptest::sample::Index;
-use proptest::test_runner::TestRunner;
-use proptest::{collection, prop_oneof};
+use proptest::test_runner::{TestCaseError, TestRunner};
+use proptest::{collection, prop_assert, prop_oneof};
 use serde_json::Value;
 
 use crate::site::{SOON, Site};
@@ -22,6 +23,9 @@ const RECORDED: &str = include_str!("compat/cases.json");
 const LONGEST: usize = 4_000;
 const A_CONNECTION: usize = 16;
 const THREADS: usize = 4;
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The frame with which HTTP/2 begins on either side.
+const SETTINGS: u8 = 4;
 /// Requests in `cargo test`.
 const SHORT: u64 = 4_000;
 /// What parsers trip over.
@@ -95,6 +99,21 @@ impl Change {
     }
 }
 
+/// What is said on a connection.
+#[derive(Clone)]
+enum Said {
+    Requests(Vec<u8>),
+    /// Behind the preface of HTTP/2.
+    Frames(Vec<u8>),
+}
+
+impl Debug for Said {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let (Self::Requests(bytes) | Self::Frames(bytes)) = self;
+        write!(f, "{}", bytes.escape_ascii())
+    }
+}
+
 /// Recorded requests, most of them garbled a little, one behind the other.
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let recorded = recorded();
@@ -103,6 +122,22 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
         request
     });
     collection::vec(garbled, 1..=A_CONNECTION).prop_map(|requests| requests.concat())
+}
+
+/// Frames of any kind, some with a wrong length.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let frame = (
+        any::<[u8; 6]>(),
+        0_u8..12,
+        collection::vec(any::<u8>(), 0..60),
+        proptest::sample::select(vec![0, 0, 0, 0, 0, 0, -1, 1]),
+    );
+    let bytes = frame.prop_map(|([flags, id @ ..], kind, payload, wrong)| {
+        let length = (payload.len() as i16 + wrong).clamp(0, 255) as u8;
+        [&[0, 0, length, kind, flags], &id[1..], &payload].concat()
+    });
+    collection::vec(bytes, 0..=A_CONNECTION)
+        .prop_map(|frames| [&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0], &*frames.concat()].concat())
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -137,20 +172,23 @@ async fn garbled_requests_are_answered_and_never_with_500() {
     assert_eq!(site.get("/lotes/x").await.0, 404);
 }
 
-/// Sends from several threads until so many answers have come.
+/// Sends from several threads until so many answers have come, or one thread has failed.
 fn fuzz(address: SocketAddr, wanted: u64) -> u64 {
     let answered = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                let requests = requests();
+                let connections =
+                    prop_oneof![9 => requests().prop_map(Said::Requests), 1 => frames().prop_map(Said::Frames)];
                 while answered.load(Ordering::Relaxed) < wanted {
-                    let config = ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() };
-                    let told = TestRunner::new(config).run(&requests, |bytes| {
-                        answered.fetch_add(judge(address, &bytes), Ordering::Relaxed);
+                    let told = TestRunner::new(config()).run(&connections, |said| {
+                        answered.fetch_add(said.judge(address)?, Ordering::Relaxed);
                         Ok(())
                     });
-                    told.unwrap();
+                    if let Err(failure) = told {
+                        answered.store(u64::MAX / 2, Ordering::Relaxed);
+                        panic!("{failure}");
+                    }
                 }
             });
         }
@@ -158,32 +196,59 @@ fn fuzz(address: SocketAddr, wanted: u64) -> u64 {
     answered.into_inner()
 }
 
-/// Sends these bytes and says how many answers came.
-fn judge(address: SocketAddr, bytes: &[u8]) -> u64 {
-    let answers = statuses(&ask(address, bytes));
-    let silent = answers.is_empty() && bytes.iter().any(|byte| !b"\r\n".contains(byte));
-    assert!(!silent, "no answer to {:?}", String::from_utf8_lossy(bytes));
-    assert!(!answers.contains(&500), "500 to {:?}", String::from_utf8_lossy(bytes));
-    answers.len() as u64
+/// The smallest bytes that fail are looked for, but not for long: each try may be one that waits.
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 50, failure_persistence: None, max_shrink_time: 60_000, ..ProptestConfig::default() }
+}
+
+impl Said {
+    /// Says it, and counts the answers.
+    fn judge(&self, address: SocketAddr) -> Result<u64, TestCaseError> {
+        match self {
+            Self::Requests(bytes) => {
+                let heads = heads(&ask(address, bytes)?);
+                prop_assert!(!heads.is_empty() || bytes.is_empty(), "no answer");
+                for head in &heads {
+                    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)).unwrap_or("none");
+                    prop_assert!(status != "none" && status != "500", "{head}");
+                    let is_redirect_or_hint = status == "307" || status == "100";
+                    prop_assert!(is_redirect_or_hint || head.contains("content-type: application/json\r\n"), "{head}");
+                }
+                Ok(heads.len() as u64)
+            }
+            Self::Frames(bytes) => {
+                let answer = ask(address, &[PREFACE, bytes].concat())?;
+                prop_assert!(answer.get(3) == Some(&SETTINGS), "no greeting");
+                Ok(1)
+            }
+        }
+    }
 }
 
 /// All that is answered on a connection that says this and then no more.
-fn ask(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+fn ask(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, TestCaseError> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
     // Who is refused half-way need not be read to the end.
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no end of the answer to {bytes:?}"),
-        _ => answer,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(TestCaseError::fail("the answer does not end")),
+        _ => Ok(answer),
     }
 }
 
-/// The statuses of the answers, which a body holds none of: its line ends are escaped.
-fn statuses(answer: &[u8]) -> Vec<u16> {
-    let lines =
-        answer.split(|byte| *byte == b'\n').map(|line| line.rsplit(|byte| *byte == b'}').next().unwrap_or(line));
-    let status = |line: &[u8]| std::str::from_utf8(line.strip_prefix(b"HTTP/1.1 ")?.get(..3)?).ok()?.parse().ok();
-    lines.filter_map(status).collect()
+/// The heads of the answers. Their bodies are as long as they say, but for those to HEAD, which are not there.
+fn heads(mut answers: &[u8]) -> Vec<String> {
+    let mut heads = Vec::new();
+    while let Some(end) = answers.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+        let head = String::from_utf8_lossy(&answers[..end + 2]).into_owned();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
+        answers = &answers[end + 4..];
+        if !answers.starts_with(b"HTTP/1.") {
+            answers = answers.get(length.parse().unwrap()..).unwrap_or_default();
+        }
+        heads.push(head);
+    }
+    heads
 }
