@@ -86,18 +86,18 @@ impl Callers {
         let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK).await;
-            let failure = match read(&self.file).await {
-                Ok(known) => {
-                    self.replace(known);
-                    String::new()
-                }
-                Err(error) => error.to_string(),
-            };
+            let failure = self.look().await.err().map(|error| error.to_string()).unwrap_or_default();
             if failure != told && !failure.is_empty() {
                 tracing::error!(file = %self.file.display(), reason = failure, "the API keys stay as they were");
             }
             told = failure;
         }
+    }
+
+    /// Reads the file again.
+    async fn look(&self) -> Result<(), InvalidKeys> {
+        self.replace(read(&self.file).await?);
+        Ok(())
     }
 
     fn replace(&self, known: Vec<Entry>) {

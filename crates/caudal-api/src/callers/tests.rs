@@ -36,3 +36,23 @@ fn a_wrong_file_is_refused_by_its_line_and_without_its_content() {
     assert!(matches!(refused("a:same\nb:same"), InvalidKeys::Shared(2)));
     assert!(matches!(refused("# nobody\n"), InvalidKeys::Empty));
 }
+
+#[tokio::test]
+async fn a_wrong_or_missing_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, "acme:one\n").unwrap();
+    let callers = Callers::load(&file).await.unwrap();
+    for wrong in ["acme", "acme:one\nbeta:one\n", ""] {
+        std::fs::write(&file, wrong).unwrap();
+        callers.look().await.unwrap_err();
+        assert_eq!(callers.name(&bearing("Bearer one")).as_deref(), Some("acme"), "{wrong:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    callers.look().await.unwrap_err();
+    assert_eq!(callers.name(&bearing("Bearer one")).as_deref(), Some("acme"));
+    std::fs::write(&file, "acme:two\n").unwrap();
+    callers.look().await.unwrap();
+    assert_eq!(callers.name(&bearing("Bearer one")), None);
+    assert_eq!(callers.name(&bearing("Bearer two")).as_deref(), Some("acme"));
+}
