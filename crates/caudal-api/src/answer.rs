@@ -47,6 +47,8 @@ pub(crate) enum Answer {
     Slow,
     /// Too many bytes; the rest of them is not waited for.
     TooLarge,
+    /// The bodies of others take all the room there is; the rest of this one is not waited for.
+    Crowded,
     /// Too many invoices.
     TooMany,
     /// A part of the service is away; whether the batch is kept is open.
@@ -92,6 +94,7 @@ impl Answer {
             Self::LongUri | Self::LongHead => Some(Tally::Refused("long_head")),
             Self::Slow => Some(Tally::Refused("slow")),
             Self::TooLarge => Some(Tally::Refused("too_large")),
+            Self::Crowded => Some(Tally::Refused("crowded")),
             Self::TooMany => Some(Tally::Refused("too_many")),
             Self::Unavailable => Some(Tally::Refused("unavailable")),
             Self::Internal => Some(Tally::Refused("internal")),
@@ -142,10 +145,8 @@ impl IntoResponse for Answer {
             Self::Slow => closing(detail(StatusCode::REQUEST_TIMEOUT, wire::SLOW)),
             Self::TooLarge => closing(detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_LARGE)),
             Self::TooMany => detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_MANY),
-            Self::Unavailable => {
-                let response = detail(StatusCode::SERVICE_UNAVAILABLE, wire::UNAVAILABLE);
-                with(RETRY_AFTER, UNAVAILABLE_SECONDS.into(), response)
-            }
+            Self::Crowded => closing(unavailable()),
+            Self::Unavailable => unavailable(),
             Self::Internal => detail(StatusCode::INTERNAL_SERVER_ERROR, wire::INTERNAL),
             Self::NotFound(text) => detail(StatusCode::NOT_FOUND, text),
             Self::BadQuery(text) => detail(StatusCode::UNPROCESSABLE_ENTITY, text),
@@ -171,6 +172,11 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 fn detail(status: StatusCode, text: &'static str) -> Response {
     json(status, &Detail { detail: text.into() })
+}
+
+fn unavailable() -> Response {
+    let response = detail(StatusCode::SERVICE_UNAVAILABLE, wire::UNAVAILABLE);
+    with(RETRY_AFTER, UNAVAILABLE_SECONDS.into(), response)
 }
 
 /// The last answer on its connection: the rest of the request is not waited for.

@@ -1,10 +1,12 @@
-//! The body of a request: read whole, within its limits.
+//! The body of a request: read whole, within its limits, where there is room for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::answer::Answer;
@@ -12,27 +14,78 @@ use crate::answer::Answer;
 /// The most bytes a body may have.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Reads a body; one that comes too slowly, breaks off or is too large is answered.
-pub(crate) async fn read(body: Body, limit: Duration) -> Result<Bytes, Answer> {
+/// The bytes that all bodies together may take. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    free: Arc<Semaphore>,
+    /// What is left to the beginnings of bodies, so that a few large ones do not turn all small ones away.
+    spared: usize,
+}
+
+/// The bytes of the room that a body takes, until it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// A body, and the place it takes.
+pub(crate) struct Whole {
+    pub(crate) bytes: Bytes,
+    pub(crate) place: Place,
+}
+
+impl Room {
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))), spared: bytes / 4 }
+    }
+
+    fn take(&self, bytes: usize) -> Result<Place, Answer> {
+        let count = u32::try_from(bytes).map_err(|_| Answer::Crowded)?;
+        self.free.clone().try_acquire_many_owned(count).map_err(|_| Answer::Crowded)
+    }
+
+    fn enlarge(&self, place: &mut Place, bytes: usize) -> Result<(), Answer> {
+        if self.free.available_permits() < bytes.saturating_add(self.spared) {
+            return Err(Answer::Crowded);
+        }
+        place.merge(self.take(bytes)?);
+        Ok(())
+    }
+}
+
+/// Reads a body; one that comes too slowly, breaks off, is too large or finds no room is answered.
+pub(crate) async fn read(body: Body, limit: Duration, room: &Room) -> Result<Whole, Answer> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Answer::TooLarge);
     }
-    timeout(limit, collect(body)).await.unwrap_or(Err(Answer::Slow))
+    timeout(limit, collect(body, room)).await.unwrap_or(Err(Answer::Slow))
 }
 
-async fn collect(mut body: Body) -> Result<Bytes, Answer> {
-    let Some(first) = data(&mut body).await? else { return Ok(Bytes::new()) };
-    let Some(second) = data(&mut body).await? else { return Ok(first) };
+/// Room is taken for what has come, at most twice as much, and never for all that is announced.
+async fn collect(mut body: Body, room: &Room) -> Result<Whole, Answer> {
+    let most = body
+        .size_hint()
+        .upper()
+        .and_then(|most| usize::try_from(most).ok())
+        .map_or(MAX_BODY, |most| most.min(MAX_BODY));
+    let Some(first) = data(&mut body).await? else { return Ok(Whole { bytes: Bytes::new(), place: room.take(0)? }) };
+    let mut place = room.take(first.len())?;
+    let Some(mut next) = data(&mut body).await? else { return Ok(Whole { bytes: first, place }) };
     let mut whole = BytesMut::from(first);
-    let mut next = Some(second);
-    while let Some(bytes) = next {
-        if whole.len() + bytes.len() > MAX_BODY {
+    loop {
+        let length = whole.len() + next.len();
+        if length > most {
             return Err(Answer::TooLarge);
         }
-        whole.extend_from_slice(&bytes);
-        next = data(&mut body).await?;
+        if length > place.num_permits() {
+            let taken = place.num_permits();
+            let capacity = length.max(2 * taken).min(most);
+            room.enlarge(&mut place, capacity - taken)?;
+            whole.reserve(capacity - whole.len());
+        }
+        whole.extend_from_slice(&next);
+        match data(&mut body).await? {
+            Some(bytes) => next = bytes,
+            None => return Ok(Whole { bytes: whole.freeze(), place }),
+        }
     }
-    Ok(whole.freeze())
 }
 
 /// The next bytes, none at the end. What comes behind the data is ignored.

@@ -15,6 +15,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::body::{Place, Whole};
 use crate::callers::Caller;
 use crate::router::Service;
 use crate::{body, key};
@@ -31,12 +32,14 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
-    let body = match body::read(body, service.body_limit).await {
+    let Whole { bytes, place } = match body::read(body, service.body_limit, &service.room).await {
         Ok(body) => body,
         Err(answer) => return answer,
     };
     let key = key::digest(&headers, &caller);
-    match (parse(content_type(&headers), body, service.rut_check).await, key) {
+    // The place is kept until the answer: what is made of the body takes about as much room.
+    let (parsed, _place) = parse(content_type(&headers), bytes, place, service.rut_check).await;
+    match (parsed, key) {
         (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &caller, &invoices)).await,
         (Ok(_), Err(missing)) => Answer::Invalid(vec![missing]),
         (Err(refusal), key) => Answer::refused(refusal, key.err()),
@@ -48,11 +51,19 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(CONTENT_TYPE).map(|value| value.as_bytes().iter().copied().map(char::from).collect())
 }
 
-async fn parse(content_type: Option<String>, body: Bytes, check: RutCheck) -> Result<Vec<Invoice>, Refusal> {
-    if body.len() < LARGE_BODY {
-        return parse_batch(content_type.as_deref(), &body, check);
+async fn parse(
+    content_type: Option<String>,
+    body: Bytes,
+    place: Place,
+    check: RutCheck,
+) -> (Result<Vec<Invoice>, Refusal>, Place) {
+    let is_small = body.len() < LARGE_BODY;
+    let parse = move || (parse_batch(content_type.as_deref(), &body, check), place);
+    if is_small {
+        return parse();
     }
-    let parsed = spawn_blocking(move || parse_batch(content_type.as_deref(), &body, check)).await;
+    // Its place goes with it: the client may leave before it is read.
+    let parsed = spawn_blocking(parse).await;
     // A panic there goes on here, where the request's own guard answers it.
     parsed.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
 }

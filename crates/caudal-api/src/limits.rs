@@ -1,4 +1,4 @@
-//! How long clients may take, and how many of them there may be at once.
+//! How long clients may take, how many of them there may be at once, and how much they may send.
 
 use std::time::Duration;
 
@@ -11,8 +11,12 @@ pub struct Limits {
     pub head: Duration,
     /// From the end of a request's headers to the end of its body.
     pub body: Duration,
+    /// Bytes of all bodies that are read or answered at once; a request whose body finds no room is turned away.
+    pub body_bytes: usize,
     /// Without a request; longer than load balancers keep theirs (60 s), so that it is they who close.
     pub idle: Duration,
+    /// How often a silent client of HTTP/2 is asked whether it is there, and how long it may take to say so.
+    pub ping: Duration,
     /// Without the client taking a byte of its answer.
     pub write: Duration,
     /// How long the rest of a request is still read after its last answer, so that the client gets to see it.
@@ -27,7 +31,9 @@ impl Default for Limits {
             connections: 4096,
             head: Duration::from_secs(10),
             body: Duration::from_secs(60),
+            body_bytes: 64 * 1024 * 1024,
             idle: Duration::from_secs(75),
+            ping: Duration::from_secs(20),
             write: Duration::from_secs(30),
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(10),

@@ -72,12 +72,13 @@ pub(crate) async fn redirect(_: Caller, request: Request) -> Answer {
     redirect_to(INTAKE, &request)
 }
 
-/// Sends a document's path with slashes behind it on to the document; there is nothing else.
-pub(crate) async fn elsewhere(request: Request) -> Answer {
+/// Sends a document's path with slashes behind it on to the document. There is nothing else, which only callers are told.
+pub(crate) async fn elsewhere(caller: Result<Caller, Answer>, request: Request) -> Answer {
     let place = request.uri().path().trim_end_matches('/');
-    match docs::PATHS.iter().find(|path| **path == place) {
-        Some(path) => redirect_to(path, &request),
-        None => Answer::NotFound(wire::NOT_FOUND),
+    match (docs::PATHS.iter().find(|path| **path == place), caller) {
+        (Some(path), _) => redirect_to(path, &request),
+        (None, Ok(_)) => Answer::NotFound(wire::NOT_FOUND),
+        (None, Err(unauthorized)) => unauthorized,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRef, Request};
+use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -15,7 +15,8 @@ use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
-use crate::callers::Callers;
+use crate::body::Room;
+use crate::callers::{Caller, Callers};
 use crate::docs::Documents;
 use crate::metrics::{Metrics, count};
 use crate::options::OnDuplicate;
@@ -35,6 +36,8 @@ pub(crate) struct Service {
     pub(crate) rut_check: RutCheck,
     /// How long a body may take to come.
     pub(crate) body_limit: Duration,
+    /// Where bodies are kept.
+    pub(crate) room: Room,
 }
 
 impl FromRef<Service> for Ledger {
@@ -57,19 +60,24 @@ pub(crate) fn public(service: Service, documents: Documents, metrics: Metrics) -
     if service.callers.is_some() {
         routes = routes.route("/clientes/{rut}", get(clients::get_for_caller));
     }
-    MapRequest::new(around(routes, metrics).with_state(service), path::plain)
+    MapRequest::new(around::<_, Caller>(routes, metrics).with_state(service), path::plain)
 }
 
 /// The routes for operators, beside the probes.
 pub(crate) fn ops(ledger: Ledger, metrics: Metrics) -> Router {
     let routes = Router::new().route("/clientes/{rut}", get(clients::get));
-    around(routes.fallback(|| async { Answer::NotFound(wire::NOT_FOUND) }), metrics).with_state(ledger)
+    around::<_, ()>(routes.fallback(|| async { Answer::NotFound(wire::NOT_FOUND) }), metrics).with_state(ledger)
 }
 
-fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>, metrics: Metrics) -> Router<S> {
+/// Which methods a route has is told only to whom `Known` knows.
+fn around<S, Known>(routes: Router<S>, metrics: Metrics) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Known: FromRequestParts<S> + Send + 'static,
+{
     routes
         .route_layer(from_fn(span::around))
-        .method_not_allowed_fallback(|| async { Answer::MethodNotAllowed })
+        .method_not_allowed_fallback(|_: Known| async { Answer::MethodNotAllowed })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(metrics, count))
 }

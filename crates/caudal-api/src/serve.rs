@@ -1,5 +1,6 @@
 //! The listeners and their life.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use caudal_ledger::Ledger;
 use caudal_queue::Queue;
 use caudal_telemetry::ops::{self, Probes};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
+use crate::body::Room;
 use crate::callers::Callers;
 use crate::docs::{Documents, Offer};
 use crate::metrics::{self, Metrics};
@@ -20,6 +22,8 @@ use crate::{InvalidKeys, OnDuplicate, Options, RutCheck, server};
 
 /// How often Redis is looked at until it is fit.
 const LOOK: Duration = Duration::from_millis(500);
+/// Connections that may wait to be taken; the system may allow fewer.
+const BACKLOG: u32 = 4096;
 
 /// Why the API does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +34,11 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The address for probes and operators cannot be had; the text says why.
     #[error(transparent)]
-    Ops(std::io::Error),
+    Ops(io::Error),
     /// The API keys cannot be taken.
     #[error("CAUDAL_API_KEYS_FILE: given {:?}, allowed a file of `name:key` lines", .file)]
     Keys {
@@ -45,7 +49,7 @@ pub enum Error {
     },
     /// The listener for probes and operators broke.
     #[error("no more connections can be taken")]
-    Accept(#[source] std::io::Error),
+    Accept(#[source] io::Error),
 }
 
 /// The two sockets: one for clients, one for probes and operators.
@@ -65,7 +69,7 @@ impl Listeners {
     pub async fn bind(options: &Options) -> Result<Self, Error> {
         let address = options.listen;
         let refused = |source| Error::Listen { address, source };
-        let public = TcpListener::bind(address).await.map_err(refused)?;
+        let public = listen(address).map_err(refused)?;
         let address = public.local_addr().map_err(refused)?;
         let ops = options.ops.bind().await.map_err(Error::Ops)?;
         let ops_address = ops.local_addr().map_err(Error::Ops)?;
@@ -83,6 +87,15 @@ impl Listeners {
     pub fn ops_address(&self) -> SocketAddr {
         self.ops_address
     }
+}
+
+/// Where many clients come at once, they wait to be taken.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As every server's: an address is free as soon as its last owner is gone.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `shutdown`; then takes no more connections, and ends when the requests under way are
@@ -111,6 +124,7 @@ pub async fn serve(
         on_duplicate: options.on_duplicate,
         rut_check: options.rut_check.into(),
         body_limit: options.limits.body,
+        room: Room::of(options.limits.body_bytes),
     };
     let documents = Documents::of(offer(options)).await;
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");

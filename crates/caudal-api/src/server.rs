@@ -15,6 +15,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::Incoming;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,9 @@ use crate::router::Public;
 
 /// How long to wait where the system has no room for a connection.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Open files that are left for all but clients: Redis, PostgreSQL, probes, operators, files.
+const OWN_FILES: u64 = 64;
 
 /// What every connection works with.
 #[derive(Clone)]
@@ -69,11 +73,25 @@ pub(crate) async fn run(
 }
 
 async fn take(listener: TcpListener, house: &House) {
-    let seats = Arc::new(Semaphore::new(house.limits.connections));
+    let seats = Arc::new(Semaphore::new(seats(house.limits.connections, getrlimit(Resource::Nofile).current)));
     let next = async || (seats.clone().acquire_owned().await.ok(), accept(&listener).await);
     while let Some((seat, stream)) = house.leaving.run_until_cancelled(next()).await {
         house.tasks.spawn(attend(seat, stream, house.clone()));
     }
+}
+
+/// How many connections there may be at once, where so many files may be open.
+fn seats(connections: usize, files: Option<u64>) -> usize {
+    let Some(files) = files else { return connections };
+    let fit = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap_or(usize::MAX).max(1);
+    if fit < connections {
+        tracing::warn!(
+            connections = fit,
+            wanted = connections,
+            "the limit of open files leaves room for fewer clients"
+        );
+    }
+    connections.min(fit)
 }
 
 async fn attend(_seat: Option<OwnedSemaphorePermit>, stream: TcpStream, house: House) {

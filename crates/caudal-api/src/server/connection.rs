@@ -62,9 +62,10 @@ async fn serve(socket: Socket, house: &House) {
     let socket = parts.io.into_inner();
     let error = ended.as_ref().and_then(|ended| ended.as_ref().err());
     let waiting = turn.state() == State::Waiting && (socket.heard() || !parts.read_buf.is_empty());
+    // Where the library ended of itself behind an answer, what is unread belongs to a request that has it.
+    let is_settled = matches!(ended, Some(Ok(()))) && !socket.late() && socket.answered();
     let end = End {
-        // Where the library ended of itself, what is unread belongs to a request that has its answer.
-        open: (socket.late() || !matches!(ended, Some(Ok(())))) && (waiting || turn.state() == State::Busy),
+        open: !is_settled && (waiting || turn.state() == State::Busy),
         malformed: socket.refused() || error.is_some_and(hyper::Error::is_parse),
         too_large: error.is_some_and(hyper::Error::is_parse_too_large),
         late: socket.late(),

@@ -25,6 +25,8 @@ pub(super) struct Socket {
     /// What was read to learn which HTTP is spoken, and is still to be handed out.
     greeting: Vec<u8>,
     waiting_since: Instant,
+    /// A request was answered.
+    answered: bool,
     /// When the first byte of the request came that is coming.
     head_since: Option<Instant>,
     /// Since when the client takes no byte.
@@ -43,6 +45,7 @@ impl Socket {
             turn: Turn::default(),
             greeting: Vec::new(),
             waiting_since: Instant::now(),
+            answered: false,
             head_since: None,
             stuck_since: None,
             reading: Alarm::default(),
@@ -60,6 +63,11 @@ impl Socket {
     /// Whether a request had begun to come.
     pub(super) fn heard(&self) -> bool {
         self.turn.state() == State::Waiting && self.head_since.is_some()
+    }
+
+    /// Whether a request was answered, and the next one is waited for.
+    pub(super) fn answered(&self) -> bool {
+        self.answered
     }
 
     /// Whether the client took too long.
@@ -100,6 +108,7 @@ impl Socket {
     /// What comes now is the next request.
     fn begin_request(&mut self) {
         self.turn.set(State::Waiting);
+        self.answered = true;
         self.head_since = None;
         self.waiting_since = Instant::now();
     }

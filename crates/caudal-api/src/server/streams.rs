@@ -12,7 +12,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::task::TaskTracker;
 
 use super::House;
@@ -25,8 +25,6 @@ use crate::answer::Answer;
 const STREAMS: u32 = 64;
 /// The most bytes of all bodies of a connection that may come unasked.
 const WINDOW: u32 = 1024 * 1024;
-/// How often a silent client is asked whether it is there, and how long it may take to say so.
-const PING: Duration = Duration::from_secs(20);
 
 /// The requests of a connection that began, and that ended.
 #[derive(Clone, Default)]
@@ -87,8 +85,8 @@ pub(super) async fn serve(socket: Socket, house: &House) {
         .initial_connection_window_size(WINDOW)
         // Larger heads reach the service, which answers them; there is a limit to that.
         .max_header_list_size(4 * MAX_HEAD as u32)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
+        .keep_alive_interval(house.limits.ping)
+        .keep_alive_timeout(house.limits.ping)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -101,11 +99,13 @@ pub(super) async fn serve(socket: Socket, house: &House) {
     let patience = async {
         house.leaving.cancelled().await;
         house.closed.cancelled().await;
+        // What was still under way is answered now.
+        sleep(house.limits.linger).await;
     };
     tokio::select! {
         _ = connection => {}
         () = patience => {}
-        () = tokio::time::sleep(house.limits.idle) => {}
+        () = sleep(house.limits.idle) => {}
     }
 }
 
@@ -129,5 +129,11 @@ async fn answer(house: House, request: hyper::Request<Incoming>) -> Result<Respo
         house.metrics.refuse(&Answer::LongHead);
         return Ok(Answer::LongHead.into_response());
     }
-    house.answer(request).await
+    match house.closed.run_until_cancelled(house.clone().answer(request)).await {
+        Some(answer) => answer,
+        None => {
+            house.metrics.refuse(&Answer::Unavailable);
+            Ok(Answer::Unavailable.into_response())
+        }
+    }
 }

@@ -72,12 +72,16 @@ async fn whether_a_place_or_a_method_exists_is_told_only_to_who_bears_a_known_ke
         (Method::GET, "/clientes/1-9", 503),
         (Method::GET, "/clientes", 404),
         (Method::GET, "/metrics", 404),
+        (Method::GET, "/docs/x", 404),
     ] {
         let request = || site.client.request(method.clone(), site.url(path));
         let (status, body) = told(request().bearer_auth("other").send().await.unwrap()).await;
         assert_eq!((status, body["detail"].is_string()), (401, true), "{method} {path}");
         assert_eq!(request().send().await.unwrap().status(), 401, "{method} {path}");
         assert_eq!(request().bearer_auth("one").send().await.unwrap().status(), known, "{method} {path}");
+    }
+    for (path, status) in [("/docs", 200), ("/redoc", 200), ("/openapi.json", 200), ("/docs/", 307)] {
+        assert_eq!(site.client.get(site.url(path)).send().await.unwrap().status(), status, "{path} is for everybody");
     }
 }
 

@@ -8,6 +8,7 @@ mod documents;
 mod door;
 mod fuzz;
 mod lifecycle;
+mod limits;
 mod outages;
 mod raw;
 mod site;

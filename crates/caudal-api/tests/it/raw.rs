@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::site::{NO_DATABASE, SOON, Site, options};
 
-const POST: &str = "POST /facturas/ HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\n";
+pub(crate) const POST: &str = "POST /facturas/ HTTP/1.1\r\nhost: x\r\nidempotency-key: k\r\n";
 
 /// A client is slow after this time.
 const SHORT: Duration = Duration::from_millis(300);
@@ -25,31 +25,32 @@ async fn site(redis: &Redis, options: Options) -> Site {
     Site::start_with(&redis.url(), NO_DATABASE, options).await
 }
 
-struct Raw(TcpStream);
+/// A client that says bytes.
+pub(crate) struct Raw(pub(crate) TcpStream);
 
 /// An answer, read from its bytes.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
     body: String,
 }
 
 impl Raw {
-    async fn to(site: &Site) -> Self {
+    pub(crate) async fn to(site: &Site) -> Self {
         Self(TcpStream::connect(site.address).await.unwrap())
     }
 
-    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         self.0.shutdown().await.unwrap();
     }
 
     /// The next answer.
-    async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let byte = timeout(SOON, self.0.read_u8()).await.unwrap();
@@ -64,20 +65,21 @@ impl Raw {
     }
 
     /// What comes until the connection ends.
-    async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         timeout(SOON, self.0.read_to_end(&mut rest)).await.unwrap().unwrap();
         rest
     }
 
     /// The next answer is of the wire, has this status, and is the last.
-    async fn last_answer(&mut self, status: u16) {
+    pub(crate) async fn last_answer(&mut self, status: u16) -> Answer {
         let answer = self.answer().await;
         assert_eq!(answer.status, status, "{answer:?}");
         assert!(answer.head.contains("content-type: application/json\r\n"), "{answer:?}");
         assert!(answer.head.contains("connection: close\r\n"), "{answer:?}");
         assert!(serde_json::from_str::<Value>(&answer.body).unwrap()["detail"].is_string(), "{answer:?}");
         assert_eq!(self.rest().await, b"");
+        answer
     }
 }
 
@@ -131,6 +133,7 @@ async fn a_client_that_ends_its_side_is_still_answered() {
         ("GET /lotes/x HTTP/1.1\r\nhost: x\r\n\r\n".to_owned(), 404),
         (format!("{POST}content-length: 2\r\n\r\n[]"), 202),
         ("G".to_owned(), 400),
+        ("\r\n".to_owned(), 400),
         ("PRI * HT".to_owned(), 400),
         ("GET /lotes/x HTTP/1.1\r\nhost".to_owned(), 400),
         (format!("{POST}content-length: 20\r\n\r\n[]"), 400),
@@ -148,6 +151,12 @@ async fn a_client_that_ends_its_side_is_still_answered() {
     let mut silent = Raw::to(&site).await;
     silent.end().await;
     assert_eq!(silent.rest().await, b"", "who asks nothing hears nothing");
+    let mut polite = Raw::to(&site).await;
+    polite.send("GET /lotes/x HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(polite.answer().await.status, 404);
+    polite.send("\r\n").await;
+    polite.end().await;
+    assert_eq!(polite.rest().await, b"", "an empty line behind a request asks nothing");
 }
 
 #[tokio::test]

@@ -26,17 +26,24 @@ async fn connect(site: &Site, bytes: &[u8]) -> TcpStream {
 
 /// Whether a frame of this type comes before the connection ends.
 async fn hears(stream: &mut TcpStream, kind: u8) -> bool {
+    payload(stream, kind).await.is_some()
+}
+
+/// What the next frame of this type says.
+async fn payload(stream: &mut TcpStream, kind: u8) -> Option<Vec<u8>> {
     let mut head = [0; 9];
     while let Ok(Ok(_)) = timeout(SOON, stream.read_exact(&mut head)).await {
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        stream.read_exact(&mut vec![0; length]).await.unwrap();
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
         if head[3] == kind {
-            return true;
+            return Some(payload);
         }
     }
-    false
+    None
 }
 
+const PING: u8 = 6;
 const GO_AWAY: u8 = 7;
 
 #[tokio::test]
@@ -86,6 +93,22 @@ async fn a_silent_client_is_told_goodbye() {
         };
         assert!({ ended }().await, "the connection stays open");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_whether_it_is_there_is_cut_off() {
+    let redis = Redis::start().await.unwrap();
+    let limits = Limits { ping: Duration::from_millis(200), ..Limits::default() };
+    let site = Site::start_with(&redis.url(), NO_DATABASE, Options { limits, ..options() }).await;
+    let mut gone = connect(&site, &[PREFACE, SETTINGS].concat()).await;
+    let mut there = connect(&site, &[PREFACE, SETTINGS].concat()).await;
+    for _ in 0..5 {
+        let asked = payload(&mut there, PING).await.expect("it is asked again and again");
+        there.write_all(&[&[0, 0, 8, PING, 1, 0, 0, 0, 0], &*asked].concat()).await.unwrap();
+    }
+    let mut rest = Vec::new();
+    // Whether it ends in order is the same to who is gone.
+    let _ = timeout(SOON, gone.read_to_end(&mut rest)).await.expect("the connection stays open");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod client;
 mod collector;
 mod dead;
 mod dev;
+mod door;
 mod faults;
 mod full;
 mod long;
