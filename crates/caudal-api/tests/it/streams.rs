@@ -72,6 +72,24 @@ async fn oversized_requests_are_answered_over_http_2() {
 }
 
 #[tokio::test]
+async fn a_client_is_told_how_much_it_may_send_at_once_and_one_head_beyond_it_is_refused() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let mut stream = connect(&site, &[PREFACE, SETTINGS].concat()).await;
+    let told = payload(&mut stream, 4).await.unwrap();
+    let setting = |id: u8| told.chunks(6).find(|setting| setting[1] == id).map(|setting| setting[2..].to_vec());
+    let (streams, window, head) = (64_u32, 1024 * 1024_u32, 256 * 1024_u32);
+    assert_eq!(setting(3), Some(streams.to_be_bytes().to_vec()));
+    assert_eq!(setting(4), Some(window.to_be_bytes().to_vec()));
+    assert_eq!(setting(6), Some(head.to_be_bytes().to_vec()));
+
+    let client = client();
+    let long = client.get(site.url("/lotes/x")).header("a", "b".repeat(300_000)).send().await.unwrap();
+    assert_eq!(long.status(), 431);
+    assert_eq!(client.get(site.url("/lotes/x")).send().await.unwrap().status(), 404, "the connection goes on");
+}
+
+#[tokio::test]
 async fn garbage_behind_the_preface_is_told_goodbye() {
     let redis = Redis::start().await.unwrap();
     let site = Site::start(&redis.url()).await;
