@@ -26,7 +26,7 @@ if redis.call('EXISTS', stream) == 1 then
   end
 end
 -- What comes to the retries has left the stream, so their number alone tells whether one has left them.
-local left = string.format('%d %d', gone, redis.call('ZCARD', retry))
+local left = string.format('%d %d', gone, redis.call('ZCOUNT', retry, '-inf', '+inf'))
 local stated = redis.call('GET', backlog_key) or '0'
 
 if passed then
