@@ -145,8 +145,8 @@ impl Model {
         let due = self.retry.iter().filter(|retry| retry.due && !self.paused).take(MOST_PROMOTED);
         let due: Vec<Retry> = due.cloned().collect();
         self.retry.retain(|retry| due.iter().all(|one| one.number != retry.number));
-        for Retry { piece, attempts, .. } in &due {
-            self.add(Kind::Chunk, *piece, *attempts, false);
+        for Retry { piece, attempts, suspect, .. } in &due {
+            self.add(Kind::Chunk, *piece, *attempts, *suspect);
         }
         Answer::Number(due.len() as u64)
     }
@@ -183,13 +183,13 @@ impl Model {
 
     fn end(&mut self, handle: &Handle, fates: &Fates) -> bool {
         let Some(at) = self.owned(handle.who, handle.entry.number) else { return false };
-        let Entry { number, piece, attempts, .. } = self.stream.remove(at);
+        let Entry { number, piece, attempts, suspect, .. } = self.stream.remove(at);
         self.deaths.remove(&number);
         let fates = fates.of(piece.count);
         let places = (0..).zip(fates.clone().unwrap_or_default());
         for (place, due) in places.filter_map(|(place, fate)| Some((place, fate.retried()?))) {
             let number = self.number();
-            self.retry.push(Retry { number, piece: piece.one(place), attempts: attempts + 1, due });
+            self.retry.push(Retry { number, piece: piece.one(place), attempts: attempts + 1, suspect, due });
         }
         let mut status = piece.batch.and_then(|batch| self.batches[batch].status.as_mut());
         let mut bury = |piece: Piece| {

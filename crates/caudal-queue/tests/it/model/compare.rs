@@ -46,7 +46,8 @@ impl System {
     async fn compare_retries(&self, model: &Model) {
         let seen: Vec<_> = raw::retry(self).await.iter().map(|(entry, _)| raw::bytes(entry)).collect();
         let (due, later): (Vec<&Retry>, Vec<_>) = model.retry.iter().partition(|retry| retry.due);
-        let expected = due.iter().chain(&later).map(|retry| raw::expected(self, retry.piece, retry.attempts, false));
+        let expected =
+            due.iter().chain(&later).map(|retry| raw::expected(self, retry.piece, retry.attempts, retry.suspect));
         assert_eq!(seen, expected.collect::<Vec<_>>(), "what is to be retried");
     }
 

@@ -138,6 +138,7 @@ pub(crate) struct Retry {
     pub(crate) number: u32,
     pub(crate) piece: Piece,
     pub(crate) attempts: u32,
+    pub(crate) suspect: bool,
     pub(crate) due: bool,
 }
 
