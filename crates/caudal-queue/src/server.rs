@@ -52,13 +52,14 @@ pub struct Durability {
 }
 
 impl Durability {
-    /// What a crash would cost, in words for the log; none where nothing confirmed is lost, or nothing is known.
+    /// What a crash would cost, in words for people, the worst first; none where nothing confirmed is lost, or nothing is known.
     #[must_use]
     pub fn weakness(&self) -> Option<&'static str> {
-        match (self.append_only, self.fsync) {
-            (Some(false), _) => Some("Redis writes no append-only file: its crash loses accepted invoices"),
-            (Some(true), Some(Fsync::EverySecond | Fsync::No)) => Some(
-                "Redis confirms before its append-only file is on the disk: the machine's crash loses accepted invoices",
+        match (self.append_only, self.last_write_succeeded, self.fsync) {
+            (Some(false), ..) => Some("Redis writes no append-only file: its crash loses accepted invoices"),
+            (_, Some(false), _) => Some("Redis could not write its append-only file: its disk may be full"),
+            (Some(true), _, Some(Fsync::EverySecond | Fsync::No)) => Some(
+                "Redis confirms before its append-only file is on the disk (appendfsync): the machine's crash loses accepted invoices",
             ),
             _ => None,
         }

@@ -120,16 +120,7 @@ fn warnings(
     warn(backlog.waiting_chunks > 0 && dead && !backlog.paused, "chunks wait and no worker is alive");
     warn(memory.limit.is_none(), "Redis has no memory limit (maxmemory): it can take the whole machine");
     warn(memory.is_tight(), "Redis is over 85 % of its memory: batches are answered with 429");
-    warn(durability.append_only == Some(false), "Redis writes no append-only file: a crash loses accepted invoices");
-    let loses = matches!(durability.fsync, Some(Fsync::EverySecond | Fsync::No));
-    warn(
-        durability.append_only == Some(true) && loses,
-        "Redis does not sync its append-only file at every write (appendfsync): a crash of its machine loses the last accepted invoices",
-    );
-    warn(
-        durability.last_write_succeeded == Some(false),
-        "Redis could not write its append-only file: its disk may be full",
-    );
+    warnings.extend(durability.weakness().map(str::to_owned));
     warnings
 }
 
