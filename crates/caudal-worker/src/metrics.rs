@@ -90,3 +90,6 @@ impl Metrics {
         self.reclaimed.inc_by(chunks as u64);
     }
 }
+
+#[cfg(test)]
+mod tests;
