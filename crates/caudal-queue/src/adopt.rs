@@ -1,7 +1,8 @@
 //! Taking over from the service this one replaces: its idempotency keys, and what its Celery queue still holds.
 //!
-//! It keeps `idempotency:<key>` for a day, and Celery the list `celery`, whose oldest message is the last, beside `unacked` (hash by
-//! delivery tag) and `unacked_index` (sorted set of these tags by time) for messages that a worker had taken.
+//! It keeps `idempotency:<key>` for a day, and Celery the list `celery`, whose oldest message is the last, with one more list for each
+//! priority, beside `unacked` (hash by delivery tag) and `unacked_index` (sorted set of these tags by time) for messages that a worker
+//! had taken.
 
 use std::time::Duration;
 
@@ -11,7 +12,10 @@ use redis::{Value, cmd, pipe};
 use crate::{Error, Queue, admit::Ticket, queue::KEPT};
 
 const KEY_PREFIX: &[u8] = b"idempotency:";
-const WAITING: &str = "celery";
+/// Where messages wait, by their priority, the most urgent first.
+const WAITING: [&str; 4] = ["celery", "celery\u{6}\u{16}3", "celery\u{6}\u{16}6", "celery\u{6}\u{16}9"];
+/// What the client list of Redis says of a Celery worker: it waits for messages on several lists at once.
+const WORKER: &str = " cmd=brpop ";
 const TAKEN: &str = "unacked";
 const TAKEN_INDEX: &str = "unacked_index";
 /// How many keys Redis looks at in one step.
@@ -44,7 +48,7 @@ pub struct Message {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Place {
-    Waiting,
+    Waiting { list: &'static str },
     Taken { tag: Vec<u8> },
 }
 
@@ -54,9 +58,9 @@ impl Message {
         matches!(self.place, Place::Taken { .. })
     }
 
-    /// The key it lies under.
+    /// The key it lies under; that of the queue for each priority.
     pub fn origin(&self) -> &'static str {
-        if self.is_taken() { TAKEN } else { WAITING }
+        if self.is_taken() { TAKEN } else { WAITING[0] }
     }
 }
 
@@ -132,16 +136,39 @@ impl Original {
         Ok(bytes.map(|bytes| Message { bytes, place: Place::Taken { tag } }))
     }
 
-    /// Some of the messages that wait, oldest first, without the `passed` oldest.
+    /// Some of the messages that wait, the most urgent first and of these the oldest, without the first `passed`.
     ///
     /// # Errors
     /// `Unavailable` and `Misconfigured`.
-    pub async fn waiting(&self, passed: usize) -> Result<Vec<Message>, Error> {
-        let last = -1 - isize::try_from(passed).unwrap_or(isize::MAX - MESSAGES);
-        let mut range = cmd("LRANGE");
-        range.arg(WAITING).arg(last - MESSAGES + 1).arg(last);
-        let page: Vec<Vec<u8>> = range.query_async(&mut self.client.shared()).await?;
-        Ok(page.into_iter().rev().map(|bytes| Message { bytes, place: Place::Waiting }).collect())
+    pub async fn waiting(&self, mut passed: usize) -> Result<Vec<Message>, Error> {
+        for list in WAITING {
+            let last = -1 - isize::try_from(passed).unwrap_or(isize::MAX - MESSAGES);
+            let mut look = pipe();
+            look.cmd("LRANGE").arg(list).arg(last - MESSAGES + 1).arg(last).cmd("LLEN").arg(list);
+            let (page, length): (Vec<Vec<u8>>, usize) = look.query_async(&mut self.client.shared()).await?;
+            if !page.is_empty() {
+                return Ok(page
+                    .into_iter()
+                    .rev()
+                    .map(|bytes| Message { bytes, place: Place::Waiting { list } })
+                    .collect());
+            }
+            passed = passed.saturating_sub(length);
+        }
+        Ok(Vec::new())
+    }
+
+    /// How many clients of this Redis wait for messages as the original's workers do; none where Redis does not tell.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn workers(&self) -> Result<Option<usize>, Error> {
+        let clients: Result<String, _> = cmd("CLIENT").arg("LIST").query_async(&mut self.client.shared()).await;
+        match clients.map_err(Error::from) {
+            Ok(clients) => Ok(Some(clients.lines().filter(|client| client.contains(WORKER)).count())),
+            Err(Error::Misconfigured(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes a message, after it has been admitted. One that is gone already is no error.
@@ -153,7 +180,7 @@ impl Original {
         removal.atomic();
         match &message.place {
             // The oldest is the last.
-            Place::Waiting => removal.cmd("LREM").arg(WAITING).arg(-1).arg(&message.bytes),
+            Place::Waiting { list } => removal.cmd("LREM").arg(list).arg(-1).arg(&message.bytes),
             Place::Taken { tag } => removal.cmd("HDEL").arg(TAKEN).arg(tag).cmd("ZREM").arg(TAKEN_INDEX).arg(tag),
         };
         Ok(removal.query_async(&mut self.client.shared()).await?)

@@ -78,6 +78,10 @@ struct Adoption {
 impl Adoption {
     /// The keys first: from then on a client that repeats one hears 409. Then what workers had taken, then what waits.
     async fn run(&self, report: &mut Report) -> anyhow::Result<()> {
+        // Redis does not say whose they are, so this is no reason to refuse.
+        if self.original.workers().await?.is_some_and(|workers| workers > 0) {
+            report.warn("clients of this Redis wait for messages as the original's workers do: stop these first, and run this again")?;
+        }
         self.keys(report).await?;
         for tag in self.original.taken().await? {
             if let Some(message) = self.original.taken_message(tag).await? {

@@ -23,6 +23,7 @@ struct Tally {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Event<'a> {
+    Warning(&'a str),
     Left { from: &'a str, task: Option<&'a str>, reason: &'a str },
     Summary(&'a Tally),
 }
@@ -38,6 +39,15 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(json: bool, dry_run: bool) -> Self {
         Self { json, tally: Tally { dry_run, ..Tally::default() }, waits: false }
+    }
+
+    /// Something may be wrong, and is no reason to stop.
+    pub(super) fn warn(&self, text: &str) -> anyhow::Result<()> {
+        if self.json {
+            return say_json(&Event::Warning(text));
+        }
+        note(format!("warning: {text}"));
+        Ok(())
     }
 
     /// Some keys were found.

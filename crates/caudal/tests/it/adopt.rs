@@ -114,6 +114,56 @@ async fn of_two_versions_the_one_that_was_sent_last_stands() {
     assert_eq!(recorded(&stack).await, "1 40.00 40.00");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_with_another_priority_is_taken_over_too() {
+    let stack = Stack::start().await;
+    for (amount, list) in
+        [(1, "celery"), (2, "celery\u{6}\u{16}3"), (3, "celery\u{6}\u{16}6"), (4, "celery\u{6}\u{16}9")]
+    {
+        redis(&stack, &["lpush", list, &message(amount)]).await;
+    }
+    redis(&stack, &["lpush", "celery", "no message"]).await;
+    redis(&stack, &["lpush", "celery\u{6}\u{16}6", "no message"]).await;
+    let adopted = caudal(&stack, &["adopt"]).await;
+    assert!(adopted.stdout.contains("4 tasks with 4 invoices: admitted\n2 messages: left"), "{}", adopted.stdout);
+    assert_eq!(recorded(&stack).await, "1 4.00 4.00");
+    assert_eq!(redis(&stack, &["exists", "celery\u{6}\u{16}3", "celery\u{6}\u{16}9"]).await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_more_invoices_than_a_batch_may_have_is_taken_over_in_parts_and_in_order() {
+    let stack = Stack::start().await;
+    let invoice = |number: usize, amount: u32| json!({"numero_factura": format!("V-{number}"), "rut_cliente": "11111111-1", "monto": amount, "fecha_emision": "2025-08-24"});
+    // The first is corrected by the last, which is in another part.
+    let mut invoices: Vec<_> = (0..10_000).map(|number| invoice(number, 1)).collect();
+    invoices.push(invoice(0, 5));
+    let mut task: Value = serde_json::from_str(&message(1)).unwrap();
+    task["body"] = BASE64_STANDARD.encode(json!([[invoices], {}, {}]).to_string()).into();
+    let mut connection = ::redis::Client::open(stack.redis.url()).unwrap().get_connection().unwrap();
+    let () = ::redis::cmd("LPUSH").arg("celery").arg(task.to_string()).query(&mut connection).unwrap();
+
+    let adopted = caudal(&stack, &["adopt"]).await;
+    assert!(adopted.stdout.contains("1 task with 10,001 invoices: admitted"), "{}{}", adopted.stdout, adopted.stderr);
+    assert_eq!(recorded(&stack).await, "10000 10004.00 10004.00");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_of_the_original_that_still_run_are_told_of() {
+    let stack = Stack::start().await;
+    assert_eq!(caudal(&stack, &["adopt"]).await.stderr, "");
+    let waits = ["brpop", "celery", "celery\u{6}\u{16}3", "60"];
+    let mut worker = tokio::process::Command::new("redis-cli");
+    let worker = worker.args(["-p", &stack.redis.port().to_string()]).args(waits).kill_on_drop(true);
+    let _worker = worker.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let listening = wait::until("the worker waits", SOON, async || {
+        let clients = redis(&stack, &["client", "list"]).await;
+        if clients.contains("cmd=brpop") { Ok(()) } else { Err(clients) }
+    });
+    listening.await.unwrap();
+    let warned = caudal(&stack, &["adopt"]).await;
+    assert!(warned.success && warned.stderr.contains("stop these first"), "{}", warned.stderr);
+}
+
 /// What the ledger holds once nothing waits any more.
 async fn recorded(stack: &Stack) -> String {
     let _worker = stack.worker().await;
