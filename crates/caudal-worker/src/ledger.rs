@@ -23,19 +23,19 @@ impl LedgerHandler {
         Self { ledger }
     }
 
-    /// Records the works' entries, in one transaction where PostgreSQL takes them all. Where it refuses, each half is
-    /// tried by itself, until what it refuses stands alone.
-    async fn record(&self, set: &[Delivery<'_>], works: &[Work]) -> Result<Vec<Verdict>, Unavailable> {
-        let mut verdicts = Vec::with_capacity(works.len());
-        let mut parts = vec![works];
+    /// Records the entries, in one transaction where PostgreSQL takes them all. Where it refuses, each half is tried by
+    /// itself, until what it refuses stands alone.
+    async fn record(&self, set: &[Delivery<'_>], entries: Entries<'_>) -> Result<Vec<Verdict>, Unavailable> {
+        let mut verdicts = Vec::with_capacity(entries.all.len());
+        let mut parts = vec![entries];
         while let Some(part) = parts.pop() {
-            match (self.commit(set, part).await, part) {
+            match (self.commit(set, part).await, part.all) {
                 (Ok(outcomes), _) => verdicts.extend(outcomes.into_iter().map(verdict)),
-                (Err(Error::Rejected { code, detail }), [work]) => {
-                    verdicts.push(rejected(&work.entry.invoice, code, detail));
+                (Err(Error::Rejected { code, detail }), [entry]) => {
+                    verdicts.push(rejected(&entry.invoice, code, detail));
                 }
                 (Err(Error::Rejected { .. }), _) => {
-                    let (first, second) = part.split_at(part.len() / 2);
+                    let (first, second) = part.halves();
                     parts.extend([second, first]);
                 }
                 (Err(error), _) => return Err(Unavailable::new(error)),
@@ -45,14 +45,13 @@ impl LedgerHandler {
     }
 
     /// One transaction with its span, which is linked with those of the chunks in it, both ways.
-    async fn commit(&self, set: &[Delivery<'_>], part: &[Work]) -> Result<Vec<Outcome>, Error> {
-        if part.is_empty() {
+    async fn commit(&self, set: &[Delivery<'_>], part: Entries<'_>) -> Result<Vec<Outcome>, Error> {
+        if part.all.is_empty() {
             return Ok(Vec::new());
         }
         let chunks = sampled(set, part);
-        let span = record_span(part.len(), &chunks);
-        let entries: Vec<Entry> = part.iter().map(|work| work.entry.clone()).collect();
-        let done = self.ledger.record(&entries).instrument(span.clone()).await;
+        let span = record_span(part.all.len(), &chunks);
+        let done = self.ledger.record(part.all).instrument(span.clone()).await;
         match &done {
             Ok(_) => {
                 if let Some(commit) = trace::traceparent(&span) {
@@ -71,9 +70,15 @@ impl Handler for LedgerHandler {
     }
 
     async fn handle(&self, set: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
-        let mut works = Vec::new();
-        let read: Vec<_> = set.iter().enumerate().map(|(chunk, delivery)| read(chunk, delivery, &mut works)).collect();
-        let mut verdicts = self.record(set, &works).await?.into_iter();
+        let count = set.iter().map(|delivery| delivery.count as usize).sum();
+        let (mut entries, mut chunks) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut read_one = |(chunk, delivery)| {
+            let count = read(delivery, &mut entries);
+            chunks.resize(entries.len(), chunk);
+            count
+        };
+        let read: Vec<_> = set.iter().enumerate().map(&mut read_one).collect();
+        let mut verdicts = self.record(set, Entries { all: &entries, chunks: &chunks }).await?.into_iter();
         let answer = |read| match read {
             Ok(count) => Answer::Verdicts(verdicts.by_ref().take(count).collect()),
             Err(answer) => answer,
@@ -86,15 +91,23 @@ impl Handler for LedgerHandler {
     }
 }
 
-/// An entry and the chunk of the set it came in.
-#[derive(Debug)]
-struct Work {
-    chunk: usize,
-    entry: Entry,
+/// Entries, and of each the chunk of the set it came in.
+#[derive(Clone, Copy, Debug)]
+struct Entries<'a> {
+    all: &'a [Entry],
+    chunks: &'a [usize],
 }
 
-/// Appends the chunk's invoices to the works and says how many, or the answer if they cannot be read.
-fn read(chunk: usize, delivery: &Delivery<'_>, works: &mut Vec<Work>) -> Result<usize, Answer> {
+impl Entries<'_> {
+    fn halves(self) -> (Self, Self) {
+        let middle = self.all.len() / 2;
+        let ((first, second), (chunks, others)) = (self.all.split_at(middle), self.chunks.split_at(middle));
+        (Self { all: first, chunks }, Self { all: second, chunks: others })
+    }
+}
+
+/// Appends the chunk's invoices to the entries and says how many, or the answer if they cannot be read.
+fn read(delivery: &Delivery<'_>, entries: &mut Vec<Entry>) -> Result<usize, Answer> {
     let invoices = chunk::decode(delivery.payload).map_err(|error| match error {
         chunk::Error::Newer(_) => Answer::Newer,
         damaged @ chunk::Error::Damaged(_) => Answer::Damaged { reason: damaged.to_string() },
@@ -105,8 +118,8 @@ fn read(chunk: usize, delivery: &Delivery<'_>, works: &mut Vec<Work>) -> Result<
         return Err(Answer::Damaged { reason });
     }
     let Delivery { batch, version, received_at, .. } = *delivery;
-    let entries = (version..).zip(invoices).map(|(version, invoice)| Entry { invoice, version, batch, received_at });
-    works.extend(entries.map(|entry| Work { chunk, entry }));
+    let entry = |(version, invoice)| Entry { invoice, version, batch, received_at };
+    entries.extend((version..).zip(invoices).map(entry));
     Ok(count)
 }
 
@@ -125,9 +138,9 @@ fn alone(invoice: &Invoice) -> Vec<u8> {
     chunk::encode(std::slice::from_ref(invoice))
 }
 
-/// The `process` spans of the chunks that have a work in the part, those that are sampled.
-fn sampled<'a>(set: &[Delivery<'a>], part: &[Work]) -> Vec<&'a Span> {
-    let mut chunks: Vec<_> = part.iter().map(|work| work.chunk).collect();
+/// The `process` spans of the chunks that have an entry in the part, those that are sampled.
+fn sampled<'a>(set: &[Delivery<'a>], part: Entries<'_>) -> Vec<&'a Span> {
+    let mut chunks = part.chunks.to_vec();
     chunks.dedup();
     chunks.iter().filter_map(|chunk| set.get(*chunk)).map(|one| one.span).filter(|span| !span.is_disabled()).collect()
 }
