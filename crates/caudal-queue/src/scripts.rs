@@ -4,7 +4,7 @@ use redis::Script;
 
 /// The function `owned`: which entries a consumer holds.
 const OWNED: &str = include_str!("scripts/owned.lua");
-/// The functions `status_of` and `set_status`: how a batch's status is kept.
+/// The functions `parts_of` and `set_status`: how a batch's status is kept.
 const STATUS: &str = include_str!("scripts/status.lua");
 
 /// Every script of the queue. Sent by digest; a Redis that forgot one is sent it again.

@@ -10,11 +10,11 @@ local stream, backlog_key, dead, shut = unpack(KEYS)
 local idle = redis.call('XLEN', stream) == 0
 
 local function reopen(status, rejections, position, invoices)
-  local n, o, u, x, received, _, caller = status_of(status)
+  local n, o, u, x, received, _, caller = parts_of(redis.call('GET', status))
   if not n then
     return
   end
-  set_status(status, n, o, u, math.max(x - invoices, 0), received, 0, caller)
+  set_status(status, n, o, u, math.max(x - invoices, 0), received, '0', caller)
   redis.call('HDEL', rejections, position)
   redis.call('PERSIST', rejections)
 end

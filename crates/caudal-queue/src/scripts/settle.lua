@@ -65,21 +65,27 @@ local function list(lines, rejections)
   end
 end
 
-for batch, count in pairs(counts) do
-  local status, rejections = KEYS[FIRST_BATCH + 2 * batch], KEYS[FIRST_BATCH + 2 * batch + 1]
-  local n, o, u, x, received, _, caller = status_of(status)
+local batches, keys = {}, {}
+for batch in pairs(counts) do
+  batches[#batches + 1] = batch
+  keys[#keys + 1] = KEYS[FIRST_BATCH + 2 * batch]
+end
+local finished = string.format('%.0f', now)
+for i, text in ipairs(redis.call('MGET', unpack(keys))) do
+  local count, status, rejections = counts[batches[i]], keys[i], KEYS[FIRST_BATCH + 2 * batches[i] + 1]
+  local n, o, u, x, received, _, caller = parts_of(text)
   if n then
     o, u, x = o + count.recorded, u + count.unchanged, x + count.rejected
     if #count.lines > 0 then
       list(count.lines, rejections)
     end
     if o + u + x >= tonumber(n) then
-      set_status(status, n, o, u, x, received, now, caller, 'EX', ARGV[5])
+      set_status(status, n, o, u, x, received, finished, caller, 'EX', ARGV[5])
       if x > 0 then
         redis.call('EXPIRE', rejections, ARGV[5])
       end
     else
-      set_status(status, n, o, u, x, received, 0, caller)
+      set_status(status, n, o, u, x, received, '0', caller)
     end
   end
 end

@@ -1,13 +1,12 @@
 -- A batch's status is one text: how many invoices were received, recorded, unchanged and rejected, when it was received and finished
 -- (ms, 0 for not yet), and the caller. Returns these seven, or nothing where there is no status.
-local function status_of(key)
-  local text = redis.call('GET', key)
-  if text then
-    return string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
+local function parts_of(status)
+  if status then
+    return string.match(status, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
   end
 end
 
 -- Keeps a status, with what SET is told beside it.
 local function set_status(key, n, o, u, x, received, finished, caller, ...)
-  redis.call('SET', key, string.format('%s %d %d %d %s %.0f %s', n, o, u, x, received, finished, caller), ...)
+  redis.call('SET', key, string.format('%s %d %d %d %s %s %s', n, o, u, x, received, finished, caller), ...)
 end
