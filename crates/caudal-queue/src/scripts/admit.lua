@@ -6,10 +6,10 @@
 -- ARGV: most backlog, seconds to keep, wake channel, then of each batch its ticket, count, caller, number of chunks, and each
 --       chunk's entry without format and version
 -- Returns for each batch 1 when taken in, the ticket of a known key, {backlog} when full.
-local FIRST_KEY, FIRST_BATCH, BATCH, FORMAT = 5, 4, 4, '\1'
+local FIRST_KEY, FIRST_BATCH, BATCH, KNOWN, FORMAT = 5, 4, 4, 3, '\1'
 local call, keys, args = redis.call, KEYS, ARGV
 local backlog_key, version_key, shut, stream = keys[1], keys[2], keys[3], keys[4]
-local most, seconds = tonumber(args[1]), args[2]
+local most = tonumber(args[1])
 
 local wanted = {'MGET', backlog_key, version_key, shut}
 for i = FIRST_KEY, #keys, 2 do
@@ -26,44 +26,52 @@ local now = time[1] * 1000000 + time[2]
 if version < now then
   version = now
 end
+-- When what is kept for so many seconds is forgotten. With EX Redis would write each command anew for its log.
+local forgotten = string.format('%d', (time[1] + args[2]) * 1000)
+local received_at, received = 0, nil
 local idle = call('XLEN', stream) == 0
 
-local answer, taken, counters = {}, {}, {'MSET', backlog_key, 0, version_key, 0}
-local at, key, known = FIRST_BATCH, FIRST_KEY, 4
-while at <= #args do
-  local idem, chunks = keys[key], at + BATCH + args[at + 3] - 1
-  local ticket = values[known] or taken[idem]
-  if ticket then
-    answer[#answer + 1] = ticket
-  elseif not open or backlog + args[at + 1] > most then
-    answer[#answer + 1] = {backlog}
+local answer, taken, counters, size = {}, {}, {'MSET', backlog_key, 0, version_key, 0}, 5
+local at, batches = FIRST_BATCH, (#keys - FIRST_KEY + 1) / 2
+for batch = 1, batches do
+  local idem, status = keys[FIRST_KEY + 2 * batch - 2], keys[FIRST_KEY + 2 * batch - 1]
+  local ticket, count, caller, first = args[at], args[at + 1], args[at + 2], at + BATCH
+  local invoices = tonumber(count)
+  local known = values[KNOWN + batch] or taken[idem]
+  at = first + args[at + 3]
+  if known then
+    answer[batch] = known
+  elseif not open or backlog + invoices > most then
+    answer[batch] = {backlog}
   else
     local head = FORMAT .. struct.pack('>I8', version)
-    for i = at + BATCH, chunks do
+    if version - received_at >= 1000 then
+      received_at = version - version % 1000
+      received = string.format('%d', received_at / 1000)
+    end
+    for i = first, at - 1 do
       call('XADD', stream, '*', 'e', head .. args[i])
     end
-    local received = (version - version % 1000) / 1000
-    if args[at + 1] ~= '0' then
-      counters[#counters + 1] = keys[key + 1]
-      counters[#counters + 1] = args[at + 1] .. ' 0 0 0 ' .. received .. ' 0 ' .. args[at + 2]
+    if invoices > 0 then
+      counters[size + 1], counters[size + 2] = status, count .. ' 0 0 0 ' .. received .. ' 0 ' .. caller
+      size = size + 2
     else
-      call('SET', keys[key + 1], '0 0 0 0 ' .. received .. ' ' .. received .. ' ' .. args[at + 2], 'EX', seconds)
+      call('SET', status, '0 0 0 0 ' .. received .. ' ' .. received .. ' ' .. caller, 'PXAT', forgotten)
     end
-    backlog, version = backlog + args[at + 1], version + args[at + 1]
-    taken[idem] = args[at]
-    answer[#answer + 1] = 1
+    backlog, version = backlog + invoices, version + invoices
+    taken[idem] = ticket
+    answer[batch] = 1
   end
-  at, key, known = chunks + 1, key + 2, known + 1
 end
 
-if #counters > 5 then
+if size > 5 then
   counters[3], counters[5] = backlog, version - 1
   call(unpack(counters))
 end
 for idem, ticket in pairs(taken) do
-  call('SET', idem, ticket, 'EX', seconds)
+  call('SET', idem, ticket, 'PXAT', forgotten)
 end
-if idle and #counters > 5 then
+if idle and size > 5 then
   call('PUBLISH', args[3], '')
 end
 return answer
