@@ -6,17 +6,17 @@ use tokio::task::yield_now;
 
 use crate::world::{ROOMY, World, batch};
 
-/// As many batches as one call takes along, and some.
-const WAITING: usize = 40;
-/// Calls that may be under way at once.
-const CALLS: usize = 2;
+/// As many batches as one call takes along.
+const BATCHES: usize = 42;
+/// Who makes the first call, and who makes the next when that one is gone.
+const LEADERS: [usize; 2] = [0, 1];
 
 #[tokio::test]
 async fn whoever_asked_along_with_one_that_goes_away_is_answered_and_taken_in_once() {
     let world = World::start().await;
     world.admit(&batch(&[1])).await;
     world.redis.pause().unwrap();
-    let batches: Vec<_> = (0..CALLS + WAITING).map(|_| batch(&[1])).collect();
+    let batches: Vec<_> = (0..BATCHES).map(|_| batch(&[1])).collect();
     let mut asking: Vec<_> = batches
         .iter()
         .map(|batch| {
@@ -25,17 +25,15 @@ async fn whoever_asked_along_with_one_that_goes_away_is_answered_and_taken_in_on
         })
         .collect();
     settle_down().await;
-    // The first ones make calls of their own. When one goes, the next makes a call, with all that wait.
-    for leader in [0, CALLS] {
+    for leader in LEADERS {
         asking[leader].abort();
         settle_down().await;
     }
     world.redis.resume().unwrap();
 
-    let gone = [asking.remove(CALLS), asking.remove(0)];
-    assert!(join_all(gone).await.iter().all(|gone| gone.as_ref().is_err_and(|error| error.is_cancelled())));
-    let answered = batches.iter().enumerate().filter(|(at, _)| ![0, CALLS].contains(at)).map(|(_, batch)| batch);
-    for (answer, batch) in join_all(asking).await.into_iter().zip(answered) {
+    let staying = asking.split_off(LEADERS.len());
+    assert!(join_all(asking).await.iter().all(|gone| gone.as_ref().is_err_and(|error| error.is_cancelled())));
+    for (answer, batch) in join_all(staying).await.into_iter().zip(&batches[LEADERS.len()..]) {
         assert_eq!(answer.unwrap().unwrap(), Admission::Accepted { id: batch.id });
     }
     // The client of one that went away asks again.
