@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use caudal_queue::{Batch, Queue};
 use caudal_testkit::Redis;
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
 
@@ -16,12 +18,18 @@ const CLIENTS: usize = 32;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 
+/// The queue has one call under way at a time.
+const CALLS: usize = 1;
+
 /// A Redis, and what is sent to it.
 struct Peer {
     redis: Redis,
     connection: MultiplexedConnection,
     address: String,
+    /// A call with one batch.
     script: Template,
+    /// A call with as many batches as come together when the clients admit one each, and how many these are.
+    together: (Template, usize),
     add: Template,
 }
 
@@ -29,26 +37,62 @@ impl Peer {
     async fn start(fsync: Fsync) -> Result<Self> {
         let (redis, mut connection) = site::redis(fsync).await?;
         let tap = Tap::open(redis.port()).await?;
-        let batch = batch(&[invoice(1)]);
-        queue(&format!("redis://127.0.0.1:{}/0", tap.port))?.admit(&batch, NO_LIMIT).await?;
-        let call = tap.last_script_call().context("no script was called")?;
-        let id = batch.id.as_hyphenated().to_string();
-        let marks: [(&[u8], Form); 3] =
-            [(&batch.key[..16], Form::Binary), (batch.id.as_bytes(), Form::Binary), (id.as_bytes(), Form::Hex)];
-        let script = Template::new(call, &marks);
-        let add = Template::new(plain_add(&mut connection).await?, &marks);
+        let queue = queue(&format!("redis://127.0.0.1:{}/0", tap.port))?;
+        let one = batch(&[invoice(1)]);
+        queue.admit(&one, NO_LIMIT).await?;
+        let call = tap.script_calls().pop().context("no script was called")?;
+        let script = Template::new(call, &marks(&[&one]));
+        let add = Template::new(plain_add(&mut connection).await?, &marks(&[&one]));
+        let together = together(&queue, &tap).await?;
         let address = format!("127.0.0.1:{}", redis.port());
-        Ok(Self { redis, connection, address, script, add })
+        Ok(Self { redis, connection, address, script, together, add })
     }
 
-    async fn rate(&mut self, template: fn(&Self) -> &Template) -> Result<f64> {
+    async fn add_rate(&mut self) -> Result<f64> {
         self.empty().await?;
-        Ok(per_second(&self.address, (CLIENTS, ROUND), template(self), Reply::Redis)?)
+        Ok(per_second(&self.address, (CLIENTS, ROUND), &self.add, Reply::Redis)?)
+    }
+
+    /// Batches a second, one in a call.
+    async fn script_rate(&mut self) -> Result<f64> {
+        self.empty().await?;
+        Ok(per_second(&self.address, (CLIENTS, ROUND), &self.script, Reply::Redis)?)
+    }
+
+    /// Batches a second, as many in a call as come together.
+    async fn together_rate(&mut self) -> Result<f64> {
+        self.empty().await?;
+        let (call, batches) = &self.together;
+        Ok(per_second(&self.address, (CALLS, ROUND), call, Reply::Redis)? * *batches as f64)
     }
 
     async fn empty(&mut self) -> Result<()> {
         Ok(redis::cmd("FLUSHALL").query_async(&mut self.connection).await?)
     }
+}
+
+/// What makes a batch one of its own.
+fn marks<'b>(batches: &[&'b Batch]) -> Vec<(&'b [u8], Form)> {
+    batches.iter().flat_map(|batch| [&batch.key[..16], batch.id.as_bytes()]).map(|mark| (mark, Form::Binary)).collect()
+}
+
+/// What the queue sends when every client admits one batch after the other: the call of middle size, and its batches.
+async fn together(queue: &Queue, tap: &Tap) -> Result<(Template, usize)> {
+    let batches: Vec<_> = (0..CLIENTS * 50).map(|_| batch(&[invoice(1)])).collect();
+    let before = tap.script_calls().len();
+    let client = async |batches: &[Batch]| {
+        for batch in batches {
+            queue.admit(batch, NO_LIMIT).await?;
+        }
+        anyhow::Ok(())
+    };
+    try_join_all(batches.chunks(batches.len() / CLIENTS).map(client)).await?;
+    let mut calls = tap.script_calls().split_off(before);
+    calls.sort_by_key(Vec::len);
+    let call = calls.swap_remove(calls.len() / 2);
+    let contained = |batch: &&Batch| call.windows(16).any(|window| window == batch.id.as_bytes());
+    let batches: Vec<_> = batches.iter().filter(contained).collect();
+    Ok((Template::new(call.clone(), &marks(&batches)), batches.len()))
 }
 
 /// An XADD of what an admission has put into the stream.
@@ -64,22 +108,29 @@ async fn plain_add(connection: &mut MultiplexedConnection) -> Result<Vec<u8>> {
     Ok(add.get_packed_command())
 }
 
-/// The admission script beside a plain XADD of the same bytes.
+/// The admission script beside a plain XADD of the same bytes: with one batch in a call, and with as many as come together.
 pub(crate) async fn script() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for fsync in Fsync::ALL {
         let mut peer = Peer::start(fsync).await?;
-        let (mut scripts, mut adds) = (Vec::new(), Vec::new());
+        let (mut singles, mut together, mut adds) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            scripts.push(peer.rate(|peer| &peer.script).await?);
-            adds.push(peer.rate(|peer| &peer.add).await?);
+            singles.push(peer.script_rate().await?);
+            adds.push(peer.add_rate().await?);
+            together.push(peer.together_rate().await?);
         }
-        rows.push(Row {
-            name: format!("admission script, {}", fsync.name()),
-            figure: (median(scripts), "batches/s"),
-            floor: Some((median(adds), "plain XADD of the same bytes")),
-            aim: Aim::Least(0.5),
-        });
+        let floor = median(adds);
+        let batches = peer.together.1;
+        for (rates, calls) in
+            [(singles, "1 a call".to_owned()), (together, format!("{batches} a call as {CLIENTS} clients"))]
+        {
+            rows.push(Row {
+                name: format!("admission script, {calls}, {}", fsync.name()),
+                figure: (median(rates), "batches/s"),
+                floor: Some((floor, "plain XADD of the same bytes")),
+                aim: Aim::Least(0.5),
+            });
+        }
     }
     Ok(rows)
 }
@@ -97,7 +148,7 @@ pub(crate) async fn single() -> Result<Vec<Row>> {
         for _ in 0..ROUNDS {
             peer.empty().await?;
             requests.push(per_second(&api.address, (CLIENTS, ROUND), &request, Reply::Accepted)?);
-            adds.push(peer.rate(|peer| &peer.add).await?);
+            adds.push(peer.add_rate().await?);
         }
         rows.push(Row {
             name: format!("intake, 1 invoice a request, {}", fsync.name()),

@@ -15,8 +15,6 @@ use crate::wire::Reply;
 pub(crate) enum Form {
     /// The first four bytes.
     Binary,
-    /// The first eight digits, lower case.
-    Hex,
     /// Ten digits.
     Decimal,
 }
@@ -45,7 +43,6 @@ impl Template {
         for (at, form) in &self.places {
             match form {
                 Form::Binary => request[*at..at + 4].copy_from_slice(&number.to_be_bytes()),
-                Form::Hex => request[*at..at + 8].copy_from_slice(format!("{number:08x}").as_bytes()),
                 Form::Decimal => request[*at..at + 10].copy_from_slice(format!("{number:010}").as_bytes()),
             }
         }

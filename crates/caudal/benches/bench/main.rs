@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
     let cores = std::thread::available_parallelism()?;
     if !args.json {
         println!("{cores} cores; each figure beside its floor, measured alternately; medians\n");
-        println!("{:<44}{:>11} {:<14}{:>11}  {:<30}{:>6}  aim", "", "figure", "", "floor", "", "ratio");
+        println!("{:<52}{:>11} {:<14}{:>11}  {:<30}{:>6}  aim", "", "figure", "", "floor", "", "ratio");
     }
     for item in items {
         let before = site::load_average()?;

@@ -52,7 +52,7 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (figure, unit) = self.figure;
-        write!(formatter, "{:<44}{:>11} {unit:<14}", self.name, short(figure))?;
+        write!(formatter, "{:<52}{:>11} {unit:<14}", self.name, short(figure))?;
         match self.floor {
             Some((floor, what)) => write!(formatter, "{:>11}  {what:<30}{:>6.2}", short(floor), self.judged())?,
             None => write!(formatter, "{:>11}  {:<30}{:>6}", "", "", "")?,

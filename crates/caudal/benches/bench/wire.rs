@@ -85,19 +85,19 @@ impl Tap {
         Ok(Self { port, sent })
     }
 
-    /// The last call of a script, as it was sent.
-    pub(crate) fn last_script_call(&self) -> Option<Vec<u8>> {
+    /// The calls of scripts, as they were sent.
+    pub(crate) fn script_calls(&self) -> Vec<Vec<u8>> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rest = sent.as_slice();
-        let mut last = None;
+        let mut calls = Vec::new();
         while let Some(length) = value(rest) {
             let (command, after) = rest.split_at(length);
             if command.windows(7).take(32).any(|window| window == b"EVALSHA") {
-                last = Some(command.to_vec());
+                calls.push(command.to_vec());
             }
             rest = after;
         }
-        last
+        calls
     }
 }
 
