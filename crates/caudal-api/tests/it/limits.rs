@@ -85,6 +85,20 @@ async fn a_client_that_never_reads_its_answers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn at_the_end_clients_that_ask_nothing_are_let_go_at_once() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, Limits { grace: 10 * SOON, linger: SHORT, ..Limits::default() }).await;
+    let (mut silent, mut served) = (Raw::to(&site).await, Raw::to(&site).await);
+    served.send(GET).await;
+    assert_eq!(served.answer().await.status, 404);
+    site.shutdown.cancel();
+    for client in [&mut silent, &mut served] {
+        assert_eq!(client.rest().await, b"");
+    }
+    timeout(SOON, site.task).await.expect("the API ends").unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn at_the_end_requests_that_do_not_end_in_time_are_answered_503() {
     let redis = Redis::start().await.unwrap();
     let site = site(&redis, Limits { grace: SHORT, linger: SHORT, ..Limits::default() }).await;

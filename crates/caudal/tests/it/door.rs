@@ -111,9 +111,15 @@ async fn with_few_open_files_clients_by_the_thousand_wait_and_are_answered() {
 
     // On this port nothing limits them but the system.
     let probes = join_all((0..150).map(|_| connect(&ops_listen))).await;
-    let mut waiting = connect(&listen).await;
-    waiting.write_all(GET.as_bytes()).await.unwrap();
-    assert!(timeout(Duration::from_millis(500), waiting.readable()).await.is_err(), "there is a file left");
+    let unanswered = async || {
+        let mut client = connect(&listen).await;
+        client.write_all(GET.as_bytes()).await.map_err(|error| error.to_string())?;
+        match timeout(Duration::from_millis(500), client.readable()).await {
+            Err(_) => Ok(client),
+            Ok(_) => Err("it is answered".to_owned()),
+        }
+    };
+    let mut waiting = wait::until("a client has to wait", LONG, unanswered).await.unwrap();
     drop(probes);
     assert_eq!(status(&mut waiting, b"").await, 404);
     wait::until("the probes answer", LONG, async || ready(&ops_listen).await).await.unwrap();
