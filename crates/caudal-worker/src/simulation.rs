@@ -112,6 +112,9 @@ fn run(seed: u64, told: bool) -> World {
 /// Clients send, and much goes wrong at once.
 async fn storm(world: &World, hosts: &Hosts) {
     let since = Instant::now();
+    if world.below(2) == 0 {
+        client::admit_killer(world);
+    }
     while since.elapsed() < STORM {
         sleep(world.between(10, 2_400)).await;
         if world.below(100) < 60 { client::admit(world) } else { misfortune(world, hosts) }
@@ -135,9 +138,9 @@ fn misfortune(world: &World, hosts: &Hosts) {
         0..20 => hosts.crash(world, host),
         20..40 => hosts.freeze(world, host, world.between(100, 40_000)),
         40..50 => hosts.shut_down(world, host),
-        50..60 => hosts.cut_from_redis(world, host, world.between(50, 40_000)),
-        60..70 => hosts.cut_from_postgresql(world, host, world.between(50, 40_000)),
-        70..85 => world.take_redis_away(world.between(50, 20_000)),
+        50..60 => hosts.cut_from_redis(world, host, world.between(50, 90_000)),
+        60..75 => hosts.cut_from_postgresql(world, host, world.between(50, 90_000)),
+        75..87 => world.take_redis_away(world.between(50, 20_000)),
         _ => world.take_postgresql_away(world.between(50, 40_000)),
     }
 }

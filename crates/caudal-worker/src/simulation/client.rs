@@ -12,6 +12,12 @@ pub(super) fn admit(world: &World) {
     world.admit(chunks);
 }
 
+/// Sends a chunk with an invoice that kills its workers until it is alone.
+pub(super) fn admit_killer(world: &World) {
+    let invoices: Vec<_> = [Nature::Good, Nature::Killer].map(|nature| Invoice { nature, ..invoice(world) }).into();
+    world.admit(vec![(encode(&invoices), invoices)]);
+}
+
 fn chunk(world: &World) -> (Vec<u8>, Vec<Invoice>) {
     let size = match world.below(20) {
         0 => 50,

@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep};
 use super::host::Power;
 use super::world::{State, World};
 
-/// Of so many calls each fault hits so many, the last three fewer, but more of calls that are seldom made.
+/// Of so many calls each fault hits so many, the last three fewer; where all is wild, more of calls that are seldom made.
 const CALLS: u64 = 1_200;
 const OFTEN: u64 = 12;
 const RARELY: u64 = 4;
-const EAGERLY: u64 = 60;
-const SELDOM: [&str; 3] = ["release", "split", "mark"];
+const EAGERLY: u64 = 80;
+const SELDOM: [&str; 5] = ["split", "mark", "release", "tidy", "leave"];
 
 /// What befalls one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +33,13 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) const ALL: [Self; 5] = [Self::Unheard, Self::Unanswered, Self::Late, Self::Slow, Self::Refused];
 
-    fn of(what: &str, draw: u64) -> Option<Self> {
+    fn of(draw: u64, eagerly: bool) -> Option<Self> {
         let mut limit = 0;
         Self::ALL.into_iter().find(|fault| {
             limit += match fault {
-                Self::Unheard | Self::Unanswered => OFTEN,
-                Self::Late | Self::Slow if SELDOM.contains(&what) => EAGERLY,
-                Self::Refused if SELDOM.contains(&what) => OFTEN,
+                Self::Unheard | Self::Unanswered if !eagerly => OFTEN,
+                Self::Unheard | Self::Unanswered => 5 * OFTEN,
+                _ if eagerly => EAGERLY,
                 Self::Late | Self::Slow | Self::Refused => RARELY,
             };
             draw < limit
@@ -69,7 +69,8 @@ impl Line {
             sleep(self.world.between(1, 500)).await;
             return Err(unavailable());
         }
-        let fault = Fault::of(what, self.world.below(CALLS)).filter(|fault| self.world.allows(*fault));
+        let eagerly = self.world.is_wild() && SELDOM.contains(&what);
+        let fault = Fault::of(self.world.below(CALLS), eagerly).filter(|fault| self.world.allows(*fault));
         if let Some(fault) = fault {
             self.world.meet(what, fault);
             self.world.lock().stream.disturb(&named);

@@ -271,8 +271,7 @@ impl Stream {
             let version = entry.version + i64::from(position - entry.position);
             let payload = payload.clone();
             let since = Instant::now() + *delay;
-            let again =
-                Entry { payload, count: 1, position, version, attempts, since, suspect: false, ..entry.clone() };
+            let again = Entry { payload, count: 1, position, version, attempts, since, ..entry.clone() };
             self.retry.push((since, again));
         }
         let left = entry.count - settlement.retried.len() as u32;

@@ -145,7 +145,7 @@ impl World {
     /// Whether such a fault can be now.
     pub(super) fn allows(&self, fault: Fault) -> bool {
         let state = self.lock();
-        !state.calm && (state.wild || !matches!(fault, Fault::Late | Fault::Slow))
+        !state.calm && (state.wild || matches!(fault, Fault::Unheard | Fault::Unanswered))
     }
 
     /// Notes that a fault has befallen a call, or a machine.
