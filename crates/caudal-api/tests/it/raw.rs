@@ -199,16 +199,16 @@ async fn drops_of_bytes_do_not_prolong_a_request() {
 #[tokio::test]
 async fn a_silent_connection_is_closed_and_one_that_asks_again_is_kept() {
     let redis = Redis::start().await.unwrap();
-    let site = site(&redis, hasty()).await;
-    let mut silent = Raw::to(&site).await;
-    assert_eq!(silent.rest().await, b"");
-
-    let mut client = Raw::to(&site).await;
+    let idle = Duration::from_secs(2);
+    let limits = Limits { idle, ..Limits::default() };
+    let site = site(&redis, Options { limits, ..options() }).await;
+    let (mut silent, mut client) = (Raw::to(&site).await, Raw::to(&site).await);
     for _ in 0..4 {
         client.send("GET /lotes/x HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert_eq!(client.answer().await.status, 404);
-        sleep(SHORT / 2).await;
+        sleep(idle / 2).await;
     }
+    assert_eq!(silent.rest().await, b"");
     assert_eq!(client.rest().await, b"");
 }
 

@@ -35,7 +35,7 @@ async fn a_reader_goes_on_after_redis_was_killed_and_what_was_accepted_is_still_
 }
 
 #[tokio::test]
-async fn an_admission_fails_at_once_while_redis_is_away_and_succeeds_within_a_second_of_its_return() {
+async fn an_admission_fails_at_once_while_redis_is_away_and_succeeds_soon_after_its_return() {
     let mut world = World::start().await;
     let sent = batch(&[1]);
     world.redis.kill().await.unwrap();
@@ -46,7 +46,7 @@ async fn an_admission_fails_at_once_while_redis_is_away_and_succeeds_within_a_se
     }
     sleep(Duration::from_secs(1)).await;
     world.redis.restart().await.unwrap();
-    wait::until("an admission", Duration::from_secs(1), async || world.queue.admit(&sent, ROOMY).await).await.unwrap();
+    wait::until("an admission", SOON, async || world.queue.admit(&sent, ROOMY).await).await.unwrap();
     assert_eq!(world.queue.backlog().await.unwrap().invoices, 1);
 }
 

@@ -9,6 +9,8 @@ use chrono::{TimeDelta, Utc};
 use crate::world::{SOON, World, all_recorded, batch, lease, reclaim};
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+/// The entries by the time they are due.
+const RETRY: &str = "caudal:{facturas}:retry";
 
 fn retried(position: u32, attempts: u32, delay: Duration) -> Retried {
     Retried { position, payload: format!("invoice {position}").into_bytes(), attempts, delay }
@@ -36,15 +38,16 @@ async fn a_retried_invoice_waits_its_time_in_the_backlog_and_comes_back_as_it_wa
     let mut consumer = world.queue.consumer("pod/1");
     let leases = lease(&mut consumer, 2).await;
     let asked = Utc::now();
-    let delay = Duration::from_millis(400);
+    let delay = Duration::from_secs(60);
     assert_eq!(world.settle(&leases[1], &retry(retried(3, 4, delay), 2)).await, Settled::Done);
 
     let seen = world.queue.backlog().await.unwrap();
     assert_eq!((seen.invoices, seen.retry_invoices, seen.in_flight_chunks), (3, 1, 1));
     let wait = seen.next_due.unwrap() - asked;
-    assert!((TimeDelta::milliseconds(399)..TimeDelta::milliseconds(900)).contains(&wait), "{wait}");
+    assert!((TimeDelta::milliseconds(59_999)..TimeDelta::seconds(60 + 30)).contains(&wait), "{wait}");
     assert_eq!(consumer.promote().await.unwrap(), 0);
 
+    let _: u64 = world.run(&["ZUNIONSTORE", RETRY, "1", RETRY, "WEIGHTS", "0"]).await;
     promoted(&mut consumer, 1).await;
     let again = lease(&mut consumer, 1).await.remove(0);
     assert_eq!((again.position, again.count, again.attempts, again.suspect), (3, 1, 4, false));
@@ -66,10 +69,13 @@ async fn retries_come_due_by_their_time_and_keep_the_versions_of_their_batches()
     world.admit(&batch(&[1, 1, 1])).await;
     let mut consumer = world.queue.consumer("pod/1");
     let first = lease(&mut consumer, 3).await;
-    for (lease, millis) in first.iter().zip([300, 200, 1]) {
-        let delay = Duration::from_millis(millis);
-        world.settle(lease, &retry(retried(lease.position, 1, delay), 0)).await;
-    }
+    let put_off: Vec<_> = first
+        .iter()
+        .zip([300, 200, 1])
+        .map(|(lease, millis)| retry(retried(lease.position, 1, Duration::from_millis(millis)), 0))
+        .collect();
+    let ends: Vec<_> = first.iter().zip(&put_off).collect();
+    assert_eq!(world.queue.settle(&ends).await.unwrap(), [Settled::Done; 3]);
     world.admit(&batch(&[1])).await;
     promoted(&mut consumer, 3).await;
     let order = lease(&mut consumer, 4).await;

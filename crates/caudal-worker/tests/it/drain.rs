@@ -42,7 +42,8 @@ async fn at_the_end_the_set_in_flight_is_finished_and_the_rest_is_given_back() {
 
     ending.shutdown.cancel();
     go.notify_one();
-    timeout(Duration::from_secs(5), ending.end()).await.unwrap();
+    // Less than the worker's grace.
+    timeout(Duration::from_secs(15), ending.end()).await.unwrap();
 
     assert_eq!(begun.recv().await, None);
     let backlog = world.queue.backlog().await.unwrap();
