@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use caudal_testkit::{Output, Process, wait};
 use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::cli::{Scratch, Told, told};
 use crate::stack::{Api, Stack};
@@ -122,12 +124,15 @@ async fn of_two_versions_in_a_file_the_later_line_stands() {
     assert_eq!(stack.totals().await.unwrap(), "3 597.00 597.00");
 }
 
-/// The most requests that a slow API had before it at once while this file was sent.
-async fn most_at_once(file: &Scratch) -> usize {
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counted = Arc::clone(&most);
+/// The most requests that an API had before it at once while this file was sent. It answers once so many have come as may.
+async fn most_at_once(file: &Scratch, may: usize) -> usize {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(0));
+    let counted = most.clone();
     let slow = async move || {
-        counted.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let at_once = now.fetch_add(1, Ordering::SeqCst) + 1;
+        counted.send_modify(|most| *most = at_once.max(*most));
+        let _ = timeout(SOON, counted.subscribe().wait_for(|most| *most >= may)).await;
+        // For one that may not.
         tokio::time::sleep(Duration::from_millis(200)).await;
         now.fetch_sub(1, Ordering::SeqCst);
         reqwest::StatusCode::ACCEPTED
@@ -142,19 +147,19 @@ async fn most_at_once(file: &Scratch) -> usize {
         _ = api.into_future() => panic!("the API ended"),
     };
     assert!(sent.success, "{}", sent.stderr);
-    most.load(Ordering::SeqCst)
+    *most.borrow()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_of_one_invoice_go_one_after_the_other_and_others_together() {
     let others = Scratch::new("together.csv", &csv(6));
-    assert_eq!(most_at_once(&others).await, 3);
+    assert_eq!(most_at_once(&others, 3).await, 3);
     let mut text = csv(0);
     for (amount, rut) in (1..).zip(["11111111-1", "11.111.111-1", "011111111-1"]) {
         writeln!(text, "F-1,{rut},{amount},2025-08-24").unwrap();
     }
     let same = Scratch::new("alone.csv", &text);
-    assert_eq!(most_at_once(&same).await, 1);
+    assert_eq!(most_at_once(&same, 1).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +178,7 @@ async fn a_full_queue_and_an_outage_are_waited_out() {
     assert!(process.exited().is_none(), "it waits");
 
     let _worker = stack.worker().await;
-    let ended = tokio::time::timeout(SOON, process.wait()).await.unwrap().unwrap();
+    let ended = timeout(SOON, process.wait()).await.unwrap().unwrap();
     assert!(ended.success());
     assert_eq!(stack.totals().await.unwrap(), "100 150.00 150.00");
 }
