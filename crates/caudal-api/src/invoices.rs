@@ -94,13 +94,20 @@ async fn take_in(service: &Service, batch: Batch) -> Answer {
     }
 }
 
-/// Asks again, with the same batch id, where the answer was lost: the batch may be in.
+/// Asks again, with the same batch id, where the answer was lost: the batch may be in. Then a Redis without room must not
+/// say that nothing was kept.
 async fn admit(queue: &Queue, batch: &Batch, max_backlog: u64) -> Result<Admission, Error> {
-    for pause in ASK_AGAIN {
+    let mut pauses = ASK_AGAIN.into_iter();
+    let mut lost = None;
+    loop {
         match queue.admit(batch, max_backlog).await {
-            Err(error) if error.is_unavailable() => sleep(pause).await,
+            Err(error) if error.is_unavailable() => {
+                let Some(pause) = pauses.next() else { return Err(error) };
+                lost = Some(error);
+                sleep(pause).await;
+            }
+            Err(error @ Error::OutOfMemory(_)) => return Err(lost.unwrap_or(error)),
             settled => return settled,
         }
     }
-    queue.admit(batch, max_backlog).await
 }

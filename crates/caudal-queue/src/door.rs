@@ -8,11 +8,14 @@ use std::{
 
 use redis::{ErrorKind, RedisError, RedisResult, Value, from_redis_value};
 use tokio::{
-    sync::{Mutex as Turn, oneshot},
+    sync::{
+        Mutex as Turn,
+        oneshot::{self, error::RecvError},
+    },
     task::yield_now,
 };
 
-use crate::{Queue, queue::KEPT};
+use crate::{Error, Queue, queue::KEPT};
 
 /// How many batches one call takes in at most.
 const MOST_BATCHES: usize = 64;
@@ -39,8 +42,11 @@ pub(crate) struct Request {
 #[derive(Debug)]
 struct Waiting {
     request: Arc<Request>,
-    answer: oneshot::Sender<RedisResult<Value>>,
+    answer: oneshot::Sender<Answer>,
 }
+
+/// What the script says of one batch.
+type Answer = RedisResult<Value>;
 
 impl Door {
     pub(crate) fn new() -> Self {
@@ -52,25 +58,38 @@ impl Door {
     pub(crate) async fn pass(&self, queue: &Queue, request: Request) -> RedisResult<Value> {
         let request = Arc::new(request);
         loop {
-            let (sender, mut answer) = oneshot::channel();
+            let (sender, answer) = oneshot::channel();
             self.lock().push_back(Waiting { request: Arc::clone(&request), answer: sender });
-            let answered = tokio::select! {
-                biased;
-                answered = &mut answer => answered,
-                turn = self.turn.lock() => {
-                    // After a call all its clients come at once: the first one lets the others in.
-                    yield_now().await;
-                    let group = self.next_group();
-                    if !group.is_empty() {
-                        queue.take_in(group).await;
-                    }
-                    drop(turn);
-                    answer.await
-                }
-            };
-            if let Ok(answer) = answered {
+            if let Ok(answer) = self.answer(queue, answer).await {
                 return answer;
             }
+        }
+    }
+
+    /// Waits for the answer, and makes calls until it is there: the batch may be too large, or have another limit, to go with
+    /// those before it.
+    async fn answer(&self, queue: &Queue, mut answer: oneshot::Receiver<Answer>) -> Result<Answer, RecvError> {
+        loop {
+            let turn = tokio::select! {
+                biased;
+                answered = &mut answer => return answered,
+                turn = self.turn.lock() => turn,
+            };
+            // After a call all its clients come at once: the first one lets the others in.
+            yield_now().await;
+            let group = self.next_group();
+            if !group.is_empty() {
+                queue.take_in(group).await.unwrap_or_else(|error| self.turn_away(&error));
+            }
+            drop(turn);
+        }
+    }
+
+    /// Where Redis cannot be reached, those who wait need not each find out, one call after the other.
+    fn turn_away(&self, error: &RedisError) {
+        if Error::from(error.clone()).is_unavailable() {
+            let waiting = std::mem::take(&mut *self.lock());
+            waiting.into_iter().for_each(|one| drop(one.answer.send(Err(error.clone()))));
         }
     }
 
@@ -97,8 +116,8 @@ impl Door {
 }
 
 impl Queue {
-    /// One call of the script, and its answers to those who wait.
-    async fn take_in(&self, group: Vec<Waiting>) {
+    /// One call of the script, and its answers, or its error, to those who wait for them.
+    async fn take_in(&self, group: Vec<Waiting>) -> RedisResult<()> {
         let keys = self.keys();
         let mut call = self.scripts().admit.prepare_invoke();
         for key in [&keys.backlog, &keys.version, &keys.shut, &keys.stream] {
@@ -106,30 +125,31 @@ impl Queue {
         }
         let max_backlog = group.first().map(|first| first.request.max_backlog).unwrap_or_default();
         call.arg(max_backlog).arg(KEPT.as_secs()).arg(&keys.wake);
-        let mut senders = Vec::with_capacity(group.len());
-        for Waiting { request, answer } in group {
+        for Waiting { request, .. } in &group {
             call.key(&request.idem).key(&request.lote);
             for argument in &request.arguments {
                 call.arg(argument);
             }
-            senders.push(answer);
         }
-        let answers = call.invoke_async(&mut self.connection()).await.and_then(from_answer);
+        let answers =
+            call.invoke_async(&mut self.connection()).await.and_then(|answer| from_answer(answer, group.len()));
         match answers {
-            Ok(answers) if answers.len() == senders.len() => {
-                for (sender, answer) in senders.into_iter().zip(answers) {
-                    drop(sender.send(Ok(answer)));
-                }
+            Ok(answers) => {
+                group.into_iter().zip(answers).for_each(|(one, answer)| drop(one.answer.send(Ok(answer))));
+                Ok(())
             }
-            Ok(_) => {
-                let error = RedisError::from((ErrorKind::UnexpectedReturnType, "not one answer for each batch"));
-                senders.into_iter().for_each(|sender| drop(sender.send(Err(error.clone()))));
+            Err(error) => {
+                group.into_iter().for_each(|one| drop(one.answer.send(Err(error.clone()))));
+                Err(error)
             }
-            Err(error) => senders.into_iter().for_each(|sender| drop(sender.send(Err(error.clone())))),
         }
     }
 }
 
-fn from_answer(answer: Value) -> RedisResult<Vec<Value>> {
-    Ok(from_redis_value(answer)?)
+fn from_answer(answer: Value, batches: usize) -> RedisResult<Vec<Value>> {
+    let answers: Vec<Value> = from_redis_value(answer)?;
+    if answers.len() == batches {
+        return Ok(answers);
+    }
+    Err(RedisError::from((ErrorKind::UnexpectedReturnType, "not one answer for each batch")))
 }
