@@ -17,7 +17,7 @@ use crate::port::{Leased, Port, Reading};
 use crate::shelf::Shelf;
 
 /// How long one read, or one wait for room, lasts at most: a shutdown waits for it, and so does a retry that falls due.
-const TURN: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(500);
 /// The handler must have said by then whether it is ready.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 /// How often consumers that are long gone are removed.
