@@ -21,9 +21,6 @@ use report::Report;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Stands before the id of a task in the place of a caller's name, which holds no colon.
 const CELERY: &str = ":celery";
-/// The caller's name where there were no API keys.
-const ANYONE: &str = "";
-
 /// Settings of `caudal adopt`.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
@@ -31,6 +28,9 @@ pub(crate) struct Options {
     /// The Redis of the original service, where it is another one
     #[arg(long, value_name = "URL")]
     from_redis: Option<SecretUrl>,
+    /// The name of the API key that the original's clients use now, where the API asks for keys
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    caller: String,
     /// Invoices that may wait before the rest is waited with
     #[arg(long, env = "CAUDAL_MAX_BACKLOG", default_value_t = 1_000_000, value_name = "INVOICES")]
     max_backlog: u64,
@@ -51,8 +51,9 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
         Some(url) => open(url)?,
         None => options.place.client()?,
     });
-    let adoption = Adoption { queue, original, max_backlog: options.max_backlog, dry_run: options.dry_run };
-    let mut report = Report::new(options.json, options.dry_run);
+    let Options { caller, max_backlog, dry_run, .. } = options;
+    let adoption = Adoption { queue, original, caller, max_backlog, dry_run };
+    let mut report = Report::new(options.json, dry_run);
     let done = shutdown.run_until_cancelled(adoption.run(&mut report)).await;
     report.close()?;
     match done {
@@ -71,6 +72,7 @@ fn open(url: &SecretUrl) -> anyhow::Result<Client> {
 struct Adoption {
     queue: Queue,
     original: Original,
+    caller: String,
     max_backlog: u64,
     dry_run: bool,
 }
@@ -105,7 +107,7 @@ impl Adoption {
         let mut cursor = 0;
         loop {
             let (keys, next) = self.original.keys(cursor).await?;
-            let known: Vec<_> = keys.iter().filter_map(digest).collect();
+            let known: Vec<_> = keys.iter().filter_map(|key| digest(&self.caller, key)).collect();
             let adopted = if self.dry_run { 0 } else { self.queue.adopt_keys(&known).await? };
             report.keys(known.len() as u64, adopted, (keys.len() - known.len()) as u64);
             cursor = next;
@@ -130,7 +132,7 @@ impl Adoption {
             return Ok(false);
         }
         for (number, part) in task.parts.iter().enumerate() {
-            self.admit(&batch(&task, number, part), report).await?;
+            self.admit(&batch(&task, number, part, &self.caller), report).await?;
         }
         self.original.remove(message).await?;
         report.admitted(invoices);
@@ -152,14 +154,14 @@ impl Adoption {
 }
 
 /// The digest that the API makes of the same header. The original read the header as Latin-1 and wrote it as UTF-8.
-fn digest(OriginalKey { key, left }: &OriginalKey) -> Option<([u8; 32], Duration)> {
+fn digest(caller: &str, OriginalKey { key, left }: &OriginalKey) -> Option<([u8; 32], Duration)> {
     let text = std::str::from_utf8(key).ok()?;
     let header: Option<Vec<u8>> = text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
-    Some((key_digest(ANYONE, &header?), *left))
+    Some((key_digest(caller, &header?), *left))
 }
 
 /// The same batch at every run: a crash between its admission and the message's removal does no harm.
-fn batch(task: &Task, number: usize, invoices: &[Invoice]) -> Batch {
+fn batch(task: &Task, number: usize, invoices: &[Invoice], caller: &str) -> Batch {
     let key = key_digest(CELERY, format!("{}/{number}", task.id).as_bytes());
     let id = Builder::from_custom_bytes(key.first_chunk().copied().unwrap_or_default()).into_uuid();
     Batch {
@@ -168,6 +170,6 @@ fn batch(task: &Task, number: usize, invoices: &[Invoice]) -> Batch {
         fingerprint: fingerprint(invoices),
         chunks: chunk::cut(invoices).map(|(payload, count)| Chunk { payload, count }).collect(),
         traceparent: None,
-        caller: ANYONE.to_owned(),
+        caller: caller.to_owned(),
     }
 }

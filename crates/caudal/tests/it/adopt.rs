@@ -88,6 +88,22 @@ async fn what_the_original_left_behind_is_recorded_and_its_keys_answer_409() {
     assert_eq!((&summary["tasks"], &summary["messages_left"]), (&0.into(), &1.into()), "{again}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_api_asks_for_keys_the_named_caller_finds_what_was_taken_over() {
+    let mut stack = Stack::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let keys = directory.path().join("keys");
+    std::fs::write(&keys, "acme:secret-key\n").unwrap();
+    stack.environment.push(("CAUDAL_API_KEYS_FILE".to_owned(), keys.to_str().unwrap().to_owned()));
+    redis(&stack, &["set", "idempotency:old-key", "1", "ex", "3600"]).await;
+    assert!(caudal(&stack, &["adopt", "--caller", "acme"]).await.success);
+
+    let api = stack.api().await;
+    let repeat = reqwest::Client::new().post(format!("{}/facturas/", api.url)).json(&invoices("old", 1));
+    let repeat = repeat.bearer_auth("secret-key").header("idempotency-key", "old-key");
+    assert_eq!(repeat.send().await.unwrap().status(), StatusCode::CONFLICT);
+}
+
 /// A message as the fixture's, with one invoice of this amount.
 fn message(amount: u32) -> String {
     let left: Value = serde_json::from_str(LEFT_BEHIND).unwrap();
