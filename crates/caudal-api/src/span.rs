@@ -1,7 +1,7 @@
 //! The span of a request, named by OpenTelemetry's conventions for HTTP servers.
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use caudal_telemetry::trace;
@@ -21,7 +21,7 @@ pub(crate) async fn around(route: MatchedPath, request: Request, next: Next) -> 
 
 /// The path itself is left out: a client's RUT may stand in it.
 fn open(route: &str, request: &Request) -> Span {
-    let method = request.method().as_str();
+    let method = known(request.method());
     tracing::info_span!(
         "request",
         otel.name = format!("{method} {route}"),
@@ -33,6 +33,22 @@ fn open(route: &str, request: &Request) -> Span {
         error.type = Empty,
         url.scheme = "http",
     )
+}
+
+/// A client may name a method as it likes; what OpenTelemetry's conventions do not know has one name.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::CONNECT
+        | Method::DELETE
+        | Method::GET
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::PATCH
+        | Method::POST
+        | Method::PUT
+        | Method::TRACE => method.as_str(),
+        _ => "_OTHER",
+    }
 }
 
 fn close(span: &Span, status: StatusCode) {
