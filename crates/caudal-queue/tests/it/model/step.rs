@@ -122,9 +122,10 @@ pub(crate) fn beginnings() -> BoxedStrategy<Model> {
 pub(crate) fn steps(model: &Model) -> BoxedStrategy<Step> {
     let mut steps = outside();
     steps.extend(workers());
-    let stale = model.handles.iter().any(|handle| model.owned(handle.who, handle.entry.number).is_none());
-    if stale {
-        steps.push((6, (0..WORKERS).prop_map(|worker| Step::Renew { worker }).boxed()));
+    let stale =
+        |who| model.handles.iter().any(|handle| handle.who == who && model.owned(who, handle.entry.number).is_none());
+    if let Some(worker) = model.workers.iter().position(|who| stale(*who)) {
+        steps.push((10, Just(Step::Renew { worker }).boxed()));
     }
     if model.retry.iter().any(|retry| retry.due) {
         steps.push((2, Just(Step::Pause).boxed()));

@@ -245,8 +245,8 @@ impl System {
 
     async fn letters(&mut self, picks: &[u8], retry: bool, model: &Model) {
         let ids: Vec<_> = self.queue.dead_letters(None, 10_000).await.unwrap().iter().map(|letter| letter.id).collect();
-        let wrapped = picks.iter().map(|pick| ids[usize::from(*pick) % ids.len()]);
-        let meant: Vec<_> = wrapped.collect();
+        let wrapped = picks.iter().filter_map(|pick| usize::from(*pick).checked_rem(ids.len()));
+        let meant: Vec<_> = wrapped.map(|at| ids[at]).collect();
         let done = if retry { self.queue.retry_dead(&meant).await } else { self.queue.drop_dead(&meant).await };
         number(done.unwrap(), model);
     }
