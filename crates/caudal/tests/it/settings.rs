@@ -19,11 +19,12 @@ enum Try {
 
 use Try::{Any, Judged, Wrong};
 
-const TRIES: [(&str, Try); 27] = [
+const TRIES: [(&str, Try); 28] = [
     ("--after", Wrong("7")),
     ("--api-key", Judged("ñ")),
     ("--api-keys-file", Judged("/nowhere")),
     ("--batch", Wrong("0")),
+    ("--caller", Any),
     ("--code", Any),
     ("--concurrency", Wrong("65")),
     ("--database-url", Judged("mysql://localhost/caudal")),
