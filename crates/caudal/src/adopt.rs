@@ -21,6 +21,7 @@ use report::Report;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Stands before the id of a task in the place of a caller's name, which holds no colon.
 const CELERY: &str = ":celery";
+
 /// Settings of `caudal adopt`.
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]

@@ -126,14 +126,15 @@ async fn idle(requests: &Requests, limit: Duration) {
 async fn answer(house: House, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
     let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if head + request.uri().path().len() > MAX_HEAD {
-        house.metrics.refuse(&Answer::LongHead);
-        return Ok(Answer::LongHead.into_response());
+        return Ok(refused(&house, Answer::LongHead));
     }
     match house.closed.run_until_cancelled(house.clone().answer(request)).await {
         Some(answer) => answer,
-        None => {
-            house.metrics.refuse(&Answer::Unavailable);
-            Ok(Answer::Unavailable.into_response())
-        }
+        None => Ok(refused(&house, Answer::Unavailable)),
     }
+}
+
+fn refused(house: &House, answer: Answer) -> Response {
+    house.metrics.refuse(&answer);
+    answer.into_response()
 }
