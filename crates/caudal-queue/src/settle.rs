@@ -1,7 +1,8 @@
 //! Ending leases, many in one call.
 
+use std::collections::HashMap;
+
 use futures_util::future::try_join_all;
-use uuid::Uuid;
 
 use crate::{
     EntryId, Error, Lease, Queue, Rejected, Retried, Settled, Settlement,
@@ -14,6 +15,8 @@ use crate::{
 pub(crate) const MAX_REJECTIONS: u32 = 1_000;
 /// How much one call of the script does at most: leases, retries and rejections. A larger lease has a call of its own.
 const LARGEST_CALL: usize = 128;
+/// Where the script's keys of batches begin, counted from 1.
+const FIRST_STATUS: usize = 7;
 
 type End<'a> = (usize, &'a Lease, &'a Settlement);
 
@@ -58,20 +61,14 @@ impl Queue {
             .arg(KEPT.as_secs())
             .arg(MAX_REJECTIONS)
             .arg(MAX_DEAD);
-        let mut batches: Vec<Uuid> = Vec::new();
+        let mut places = HashMap::new();
         for (_, lease, settlement) in ends {
-            let place = batches.iter().position(|batch| *batch == lease.batch).unwrap_or_else(|| {
+            let next = FIRST_STATUS + 2 * places.len();
+            let place = *places.entry(lease.batch).or_insert_with(|| {
                 call.key(keys.lote(lease.batch)).key(keys.rejected(lease.batch));
-                batches.push(lease.batch);
-                batches.len() - 1
+                next
             });
-            call.arg(lease.id)
-                .arg(place)
-                .arg(lease.count)
-                .arg(settlement.recorded)
-                .arg(settlement.unchanged)
-                .arg(settlement.retried.len())
-                .arg(settlement.rejected.len());
+            call.arg(lease.id).arg(numbers(place, lease, settlement).concat());
             for Retried { position, payload, attempts, delay } in &settlement.retried {
                 let attempts = u16::try_from(*attempts).unwrap_or(u16::MAX);
                 let entry = Head { attempts, suspect: lease.suspect, ..lease.part(*position, 1) }.encode(payload);
@@ -109,6 +106,14 @@ fn calls<'a, 'b>(sorted: &'b [End<'a>]) -> Vec<&'b [End<'a>]> {
         }
     }
     calls
+}
+
+/// What the script is told of a lease, as it reads it.
+fn numbers(place: usize, lease: &Lease, settlement: &Settlement) -> [[u8; 4]; 6] {
+    let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let Settlement { recorded, unchanged, retried, rejected } = settlement;
+    [length(place), lease.count, *recorded, *unchanged, length(retried.len()), length(rejected.len())]
+        .map(u32::to_be_bytes)
 }
 
 /// Without U+0000, which stands between the texts of a rejection.
