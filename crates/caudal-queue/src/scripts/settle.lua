@@ -10,7 +10,7 @@
 --       wait and its new entry, and of each rejected line its position, invoices, attempts, number, code, detail and entry
 -- Returns for each lease 1 when settled, 0 when it is not the consumer's (any more).
 local FIRST_LEASE, LEASE, RETRIED, REJECTED = 8, 2, 2, 7
--- Most of this script's time would otherwise go to looking these up.
+-- Locals: the loop would look these up in tables for every lease.
 local KEYS, ARGV, call, numbers = KEYS, ARGV, redis.call, struct.unpack
 local stream, backlog_key, dead, retry, deaths, shut = unpack(KEYS, 1, 6)
 local mine = owned(stream, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
@@ -84,7 +84,8 @@ for i, place in ipairs(places) do
   keys[i] = KEYS[place]
 end
 local finished = string.format('%.0f', now)
-local kept_until = string.format('%.0f', now + ARGV[5] * 1000)
+-- With EX Redis would write each command anew for its log.
+local forgotten = string.format('%.0f', now + ARGV[5] * 1000)
 for i, text in ipairs(call('MGET', unpack(keys))) do
   local place, status, rejections = places[i], keys[i], KEYS[places[i] + 1]
   local n, o, u, x, received, _, caller = parts_of(text)
@@ -94,7 +95,7 @@ for i, text in ipairs(call('MGET', unpack(keys))) do
       list(lines[place], rejections)
     end
     if o + u + x >= tonumber(n) then
-      set_status(status, n, o, u, x, received, finished, caller, 'PXAT', kept_until)
+      set_status(status, n, o, u, x, received, finished, caller, 'PXAT', forgotten)
       if x > 0 then
         call('EXPIRE', rejections, ARGV[5])
       end
