@@ -6,7 +6,7 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program is on this machine in none of the places looked at.
-    #[error("{program} is not installed: `cargo xtask dev --once` gets it")]
+    #[error("{program} is not installed: `cargo xtask test` gets it first")]
     Missing {
         /// The program's name.
         program: String,

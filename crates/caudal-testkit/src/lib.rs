@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod black_hole;
+mod celery;
 mod control_plane;
 mod error;
 mod folder;
@@ -14,6 +15,7 @@ mod redis;
 pub mod wait;
 
 pub use black_hole::BlackHole;
+pub use celery::Celery;
 pub use control_plane::{ControlPlane, Site};
 pub use error::Error;
 pub use folder::free_port;

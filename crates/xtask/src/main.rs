@@ -15,6 +15,7 @@ mod command;
 mod dev;
 mod image;
 mod packages;
+mod python;
 mod repository;
 mod soak;
 mod test;

@@ -19,7 +19,7 @@ pub(crate) struct Package {
     name: &'static str,
     /// All must be there; the first tells its version.
     programs: &'static [&'static str],
-    debian: &'static [&'static str],
+    pub(crate) debian: &'static [&'static str],
     homebrew: &'static str,
     /// The oldest major version that will do.
     oldest: u32,
@@ -66,6 +66,16 @@ pub(crate) const ETCD: Package = Package {
     homebrew: "etcd",
     oldest: 3,
     otherwise: "or name a folder that has it in KUBEBUILDER_ASSETS",
+};
+
+/// What Celery runs on, whose queues the tests follow.
+pub(crate) const PYTHON: Package = Package {
+    name: "Python",
+    programs: &["python3"],
+    debian: &["python3-venv"],
+    homebrew: "python3",
+    oldest: 3,
+    otherwise: "by which the tests run Celery",
 };
 
 /// Makes sure that `package` is there and not too old: found, else installed by apt as root or by sudo, or by Homebrew,

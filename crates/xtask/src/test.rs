@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     command,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
+    python,
     tools::{self, Tool},
 };
 use machine::Machine;
@@ -102,6 +103,7 @@ fn programs(machine: &Machine) -> Result<()> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
     packages::provide(&PGBOUNCER)?;
+    python::ensure()?;
     if machine.assets || machine.without_control_plane().is_some() {
         return Ok(());
     }
