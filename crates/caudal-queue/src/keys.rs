@@ -12,6 +12,8 @@ pub(crate) struct Keys {
     pub(crate) stream: String,
     /// How many invoices wait, are in flight or are to be retried.
     pub(crate) backlog: String,
+    /// How many invoices ever left the backlog.
+    pub(crate) settled: String,
     /// The last version given to an invoice.
     pub(crate) version: String,
     /// Stream of dead letters.
@@ -36,6 +38,7 @@ impl Keys {
         Self {
             stream: format!("{prefix}stream"),
             backlog: format!("{prefix}backlog"),
+            settled: format!("{prefix}settled"),
             version: format!("{prefix}version"),
             dead: format!("{prefix}dead"),
             retry: format!("{prefix}retry"),

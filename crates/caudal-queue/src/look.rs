@@ -30,6 +30,8 @@ pub struct Backlog {
     pub oldest: Option<DateTime<Utc>>,
     /// Whether the queue is paused.
     pub paused: bool,
+    /// Invoices that ever left the backlog: recorded, unchanged or buried. Starts at 0 again where Redis lost its data.
+    pub settled: u64,
 }
 
 /// What became of a batch.
@@ -74,11 +76,11 @@ impl Queue {
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         let keys = self.keys();
         let mut call = self.scripts().backlog.prepare_invoke();
-        for key in [&keys.backlog, &keys.stream, &keys.dead, &keys.retry, &keys.paused] {
+        for key in [&keys.backlog, &keys.stream, &keys.dead, &keys.retry, &keys.paused, &keys.settled] {
             call.key(key);
         }
         call.arg(GROUP).arg(NOBODY);
-        let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused): (
+        let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused, settled): (
             u64,
             u64,
             u64,
@@ -88,6 +90,7 @@ impl Queue {
             Option<f64>,
             Option<EntryId>,
             bool,
+            u64,
         ) = call.invoke_async(&mut self.connection()).await?;
         Ok(Backlog {
             invoices,
@@ -99,6 +102,7 @@ impl Queue {
             next_due: next_due.and_then(|millis| DateTime::from_timestamp_millis(millis as i64)),
             oldest: oldest.and_then(|id| DateTime::from_timestamp_millis(i64::try_from(id.millis).ok()?)),
             paused,
+            settled,
         })
     }
 

@@ -16,7 +16,7 @@ pub(crate) const MAX_REJECTIONS: u32 = 1_000;
 /// How much one call of the script does at most: leases, retries and rejections. A larger lease has a call of its own.
 const LARGEST_CALL: usize = 128;
 /// Where the script's keys of batches begin, counted from 1.
-const FIRST_STATUS: usize = 7;
+const FIRST_STATUS: usize = 8;
 
 type End<'a> = (usize, &'a Lease, &'a Settlement);
 
@@ -51,7 +51,7 @@ impl Queue {
         };
         let keys = self.keys();
         let mut call = self.scripts().settle.prepare_invoke();
-        for key in [&keys.stream, &keys.backlog, &keys.dead, &keys.retry, &keys.deaths, &keys.shut] {
+        for key in [&keys.stream, &keys.backlog, &keys.dead, &keys.retry, &keys.deaths, &keys.shut, &keys.settled] {
             call.key(key);
         }
         call.arg(GROUP)

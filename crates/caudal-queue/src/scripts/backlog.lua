@@ -1,10 +1,11 @@
 #!lua flags=no-writes
 -- Called by Queue::backlog. One consistent look at how much work there is. A queue nobody has used yet is empty.
--- KEYS: backlog, stream, dead, retry, paused
+-- KEYS: backlog, stream, dead, retry, paused, settled
 -- ARGV: group, nobody
 -- Returns {invoices, chunks, chunks in flight, consumers with chunks in flight, dead letters, retries not due yet,
--- when the first of these is due (ms) or false, the oldest entry's id or false, 1 while paused}.
-local backlog_key, stream, dead, retry, paused = unpack(KEYS)
+-- when the first of these is due (ms) or false, the oldest entry's id or false, 1 while paused,
+-- invoices that ever left the backlog}.
+local backlog_key, stream, dead, retry, paused, settled = unpack(KEYS)
 local group, nobody = ARGV[1], ARGV[2]
 
 local pending = redis.pcall('XPENDING', stream, group)
@@ -32,4 +33,5 @@ local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
 
 local backlog = tonumber(redis.call('GET', backlog_key) or '0')
 return {backlog, redis.call('XLEN', stream), in_flight, busy, redis.call('XLEN', dead), retries, next_due,
-  oldest and oldest[1] or false, redis.call('EXISTS', paused)}
+  oldest and oldest[1] or false, redis.call('EXISTS', paused),
+  tonumber(redis.call('GET', settled) or '0')}

@@ -3,7 +3,7 @@
 -- but for those that wait for a retry; rejected ones become dead letters. Only a lease's owner changes anything, and only once:
 -- afterwards the entry is gone. What is kept is written before the entry goes.
 -- allow-oom: what frees memory must run when there is none.
--- KEYS: stream, backlog, dead, retry, deaths, shut, then of each batch its status and its list of the rejected
+-- KEYS: stream, backlog, dead, retry, deaths, shut, settled, then of each batch its status and its list of the rejected
 -- ARGV: group, consumer, first and last entry, seconds to keep, most rejections listed, most dead letters, then of each lease
 --       its entry and six numbers of four bytes: the place of its batch's status among the keys, its invoices, how many were
 --       recorded, how many unchanged, how many are retried, how many lines are rejected; then of each retried its milliseconds to
@@ -12,7 +12,7 @@
 local FIRST_LEASE, LEASE, RETRIED, REJECTED = 8, 2, 2, 7
 -- Locals: the loop would look these up in tables for every lease.
 local KEYS, ARGV, call, numbers = KEYS, ARGV, redis.call, struct.unpack
-local stream, backlog_key, dead, retry, deaths, shut = unpack(KEYS, 1, 6)
+local stream, backlog_key, dead, retry, deaths, shut, settled = unpack(KEYS, 1, 7)
 local mine = owned(stream, ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -114,4 +114,8 @@ end
 call('HDEL', deaths, unpack(ended))
 call('XACK', stream, ARGV[1], unpack(ended))
 call('XDEL', stream, unpack(ended))
+if left > 0 then
+  -- A count for the controller to learn from: damaged, it must not undo what has been settled.
+  redis.pcall('INCRBY', settled, left)
+end
 return answer

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::world::{SOON, World, all_recorded, batch, lease};
 
 /// What has no TTL, and why it may: one number or mark, or bounded by the backlog limit or the dead letters' limit.
-const BOUNDED: [&str; 7] = ["stream", "backlog", "version", "dead", "retry", "paused", "shut"];
+const BOUNDED: [&str; 8] = ["stream", "backlog", "settled", "version", "dead", "retry", "paused", "shut"];
 
 #[tokio::test]
 async fn every_key_carries_the_hash_tag_and_has_a_ttl_or_a_known_bound() {

@@ -186,10 +186,12 @@ impl Model {
         let Entry { number, piece, attempts, suspect, .. } = self.stream.remove(at);
         self.deaths.remove(&number);
         let fates = fates.of(piece.count);
+        self.settled += u64::from(piece.count);
         let places = (0..).zip(fates.clone().unwrap_or_default());
         for (place, due) in places.filter_map(|(place, fate)| Some((place, fate.retried()?))) {
             let number = self.number();
             self.retry.push(Retry { number, piece: piece.one(place), attempts: attempts + 1, suspect, due });
+            self.settled -= 1;
         }
         let mut status = piece.batch.and_then(|batch| self.batches[batch].status.as_mut());
         let mut bury = |piece: Piece| {

@@ -83,6 +83,7 @@ impl System {
             dead: model.dead.len() as u64,
             retry_invoices: later as u64,
             paused: model.paused,
+            settled: model.settled,
             ..seen
         };
         assert_eq!(seen, expected);
@@ -160,7 +161,7 @@ impl System {
 
     /// Keys that outlive what was in them, each of them one and bounded.
     fn may_be(key: &[u8], ttl: i64) -> bool {
-        let lasting = ["stream", "backlog", "version", "dead"];
+        let lasting = ["stream", "backlog", "settled", "version", "dead"];
         let is = |kind: &&str| raw::key(kind).as_bytes() == key;
         lasting.iter().any(is) || is(&"workers") && ttl > 0
     }

@@ -24,6 +24,8 @@ pub(crate) struct Model {
     pub(crate) retry: Vec<Retry>,
     /// In the order in which they were buried.
     pub(crate) dead: Vec<Letter>,
+    /// Invoices that ever left the backlog.
+    pub(crate) settled: u64,
     /// Invoices that are dead letters no more and were not tried again.
     pub(crate) dropped: u64,
     /// Leases that a worker has in its memory, whether they are still its own or not.
