@@ -2,6 +2,7 @@
 
 mod ask;
 mod families;
+mod rows;
 
 use std::fmt::{self, Display, Formatter};
 use std::future::Future;
@@ -15,7 +16,10 @@ pub use families::{Counters, Histograms, LABEL_SETS, Metric, OTHER};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::histogram::Histogram;
 
+pub use rows::Row;
+
 use ask::{Asker, asker};
+use rows::Rows;
 
 /// Begins every metric's name.
 const PREFIX: &str = "caudal";
@@ -108,6 +112,20 @@ impl Registry {
         let (asker, readings) = asker(gauges, away, ask);
         self.askers.push(asker);
         self.inner.register_collector(Box::new(readings));
+    }
+
+    /// Adds gauges, each a name and a help, that have these labels, and a row of values for each thing that `read` finds when somebody
+    /// reads the metrics. A value of `None` leaves its gauge out. How many things there are is for the caller to bound.
+    pub fn rows<const L: usize, const N: usize>(
+        &mut self,
+        labels: [&'static str; L],
+        gauges: [(&'static str, &'static str); N],
+        read: impl Fn() -> Vec<Row<L, N>> + Send + Sync + 'static,
+    ) {
+        for (name, help) in gauges {
+            self.describe(name, Kind::Gauge, labels.to_vec(), help);
+        }
+        self.inner.register_collector(Box::new(Rows { labels, gauges, read }));
     }
 
     /// Everything registered so far, in this order.

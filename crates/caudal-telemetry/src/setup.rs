@@ -59,6 +59,8 @@ pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
         Err(error) => (None, Some(error)),
     };
     let traces = provider.as_ref().map(|provider| {
+        // For spans that are told when they are over, which `tracing` cannot.
+        opentelemetry::global::set_tracer_provider(provider.clone());
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("caudal"))
             // Only our own spans: the exporter's own would make a trace of every export.

@@ -1,6 +1,7 @@
 //! The text a Prometheus reads.
 
 use std::future::pending;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Counter, Counters, Histograms, Kind, LABEL_SETS, OTHER, Registry, SHORT};
@@ -57,6 +58,26 @@ async fn a_gauge_is_asked_for_at_each_reading_and_absent_while_unknown() {
     let away = registry.render().await;
     assert!(away.contains("\ncaudal_redis_up 0.0\n") && !away.contains("queue_chunks"), "{away}");
     assert!(registry.render().await.contains("\ncaudal_queue_chunks 2.0\n"));
+}
+
+#[tokio::test]
+async fn there_is_a_row_for_each_thing_that_is_there_and_none_for_one_that_is_gone() {
+    let mut registry = Registry::new("controller");
+    let things = Arc::new(Mutex::new(vec![
+        (["a".to_owned()], [Some(1.0), None]),
+        (["b".to_owned()], [Some(2.0), Some(f64::INFINITY)]),
+    ]));
+    let kept = Arc::clone(&things);
+    registry.rows(["thing"], [("size", "Its size"), ("time", "Its time")], move || kept.lock().unwrap().clone());
+    let text = registry.render().await;
+    for line in ["caudal_size{thing=\"a\"} 1.0", "caudal_size{thing=\"b\"} 2.0", "caudal_time{thing=\"b\"} inf"] {
+        assert!(text.lines().any(|found| found == line), "«{line}» is not in\n{text}");
+    }
+    assert!(!text.contains("caudal_time{thing=\"a\"}"), "{text}");
+    things.lock().unwrap().remove(0);
+    let text = registry.render().await;
+    assert!(!text.contains("thing=\"a\"") && text.contains("caudal_size{thing=\"b\"} 2.0"), "{text}");
+    assert_eq!(registry.descriptions()[1].labels, ["thing"]);
 }
 
 #[tokio::test]
