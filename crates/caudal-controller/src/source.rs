@@ -101,6 +101,8 @@ fn load(backlog: Backlog) -> Load {
         backlog: backlog.invoices.saturating_sub(backlog.retry_invoices).max(chunks),
         busy: u32::try_from(backlog.busy_consumers).unwrap_or(u32::MAX),
         next_due: backlog.next_due,
+        arrived: Some(backlog.invoices.saturating_add(backlog.settled)),
+        finished: Some(backlog.settled),
     }
 }
 

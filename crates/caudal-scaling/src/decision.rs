@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::law::Load;
+
 /// How many replicas there should be, and why. Its `Display` is the reason in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
     /// What to have from now on.
     pub replicas: u32,
@@ -12,10 +14,12 @@ pub struct Decision {
     pub basis: Basis,
     /// What made the answer differ from that, if anything.
     pub hold: Option<Hold>,
+    /// When the backlog will be gone at the present rate.
+    pub drain: Drain,
 }
 
 /// What the load asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Basis {
     /// The load could not be read.
     Unknown,
@@ -27,6 +31,19 @@ pub enum Basis {
         backlog: u64,
         /// In the source's unit.
         per_replica: u32,
+        /// Replicas.
+        needed: u32,
+    },
+    /// `backlog` and what arrives are to be worked off within a time.
+    Rate {
+        /// In the source's unit.
+        backlog: u64,
+        /// What keeps arriving, in the source's unit, a second.
+        arrival: f64,
+        /// What one replica finishes, likewise.
+        service: f64,
+        /// The drain target.
+        within: Duration,
         /// Replicas.
         needed: u32,
     },
@@ -50,6 +67,10 @@ pub enum Hold {
     DownWindow(Duration),
     /// The samples do not cover the scale-down window yet.
     Learning(Duration),
+    /// Twice what was ready was needed within the scale-down window.
+    Panic(Duration),
+    /// Too near to what is needed for a change, in percent.
+    Tolerance(u64),
     /// One step down takes no more.
     Step(u32),
     /// The last step down was a moment ago.
@@ -60,6 +81,41 @@ pub enum Hold {
     Cooldown(Duration),
     /// A retry comes due within the cooldown.
     RetryDue,
+}
+
+/// When the backlog will be gone at the present rate: what the ready replicas finish, less what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// How fast one replica works is not known yet, or what waits is not.
+    Unknown,
+    /// It grows, or stays.
+    Never,
+    /// After this time.
+    In(Duration),
+}
+
+impl Decision {
+    /// The load could not be read: nothing changes.
+    pub(crate) fn unread(current: u32) -> Self {
+        Self { replicas: current, basis: Basis::Unknown, hold: None, drain: Drain::Unknown }
+    }
+}
+
+impl Drain {
+    pub(crate) fn of(load: &Load, ready: u32, arrival: f64, service: Option<f64>) -> Self {
+        if load.backlog == 0 {
+            return Self::In(Duration::ZERO);
+        }
+        match service {
+            None if ready > 0 => Self::Unknown,
+            None => Self::Never,
+            Some(service) => {
+                let gained = f64::from(ready) * service - arrival;
+                let time = Duration::try_from_secs_f64(load.backlog as f64 / gained.max(0.0));
+                time.map_or(Self::Never, Self::In)
+            }
+        }
+    }
 }
 
 impl fmt::Display for Decision {
@@ -80,8 +136,15 @@ impl fmt::Display for Basis {
             Self::Backlog { backlog, per_replica, needed } => {
                 write!(f, "a backlog of {backlog} at {per_replica} per replica needs {needed}")
             }
+            Self::Rate { backlog, arrival, service, within, needed } => write!(
+                f,
+                "a backlog of {backlog} with {} arriving a second needs {needed} to be worked off within {} s, {} a second by each",
+                digits(*arrival),
+                within.as_secs(),
+                digits(*service)
+            ),
             Self::NoRateYet { backlog } => {
-                write!(f, "a backlog of {backlog}, and no service rate learned yet, so one replica starts")
+                write!(f, "a backlog of {backlog}; how fast one replica works is not known yet, so at least one runs")
             }
         }
     }
@@ -95,6 +158,14 @@ impl fmt::Display for Hold {
             Self::UpWindow(window) => write!(f, "held by the scale-up window of {} s", window.as_secs()),
             Self::DownWindow(window) => write!(f, "more was needed within the last {} s", window.as_secs()),
             Self::Learning(window) => write!(f, "not down before {} s of samples", window.as_secs()),
+            Self::Panic(window) => {
+                write!(
+                    f,
+                    "not down, for within the last {} s twice as many as were ready were needed",
+                    window.as_secs()
+                )
+            }
+            Self::Tolerance(percent) => write!(f, "a difference of up to {percent} % changes nothing"),
             Self::Step(percent) => write!(f, "one step down takes at most {percent} %"),
             Self::Settling => write!(f, "the last step down was a moment ago"),
             Self::Busy(busy) => write!(f, "{busy} workers are busy"),
@@ -102,4 +173,10 @@ impl fmt::Display for Hold {
             Self::RetryDue => write!(f, "a retry comes due within the cooldown"),
         }
     }
+}
+
+/// A rate as people read it: three digits are enough.
+fn digits(rate: f64) -> String {
+    let places = if rate == 0.0 || rate >= 100.0 { 0 } else { 3 - 2 * usize::from(rate >= 1.0) };
+    format!("{rate:.places$}")
 }

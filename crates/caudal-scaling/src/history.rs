@@ -1,56 +1,78 @@
-//! What was seen so far: a bounded memory of needs, of idleness and of the last step down.
+//! What was seen so far: a bounded memory of needs, of idleness, of panic and steps down, and of what was learned.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::law::Load;
+use crate::peak::Peak;
+use crate::policy::Policy;
+use crate::promises::Promises;
+use crate::rates::Rates;
+use crate::starts::Starts;
+
 /// Samples further apart than this are no uninterrupted series any more.
 const LONGEST_GAP: Duration = Duration::from_secs(15);
 
-/// The windows are kept in about this many buckets, however long they are.
-const BUCKETS: u32 = 60;
-
-/// What one scaled thing needed lately. Starts empty, and is kept across changes of the policy.
+/// What one scaled thing needed lately, and what was learned of it. Starts empty, and is kept across changes of the policy.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    buckets: VecDeque<Bucket>,
-    series_since: Option<DateTime<Utc>>,
+    pub(crate) rates: Rates,
+    pub(crate) starts: Starts,
+    last: Option<DateTime<Utc>>,
+    pub(crate) most: Peak,
+    /// Turned around, so that the largest is the least.
+    pub(crate) least: Peak,
+    pub(crate) promises: Promises,
     idle_since: Option<DateTime<Utc>>,
-    seen_replicas: Option<u32>,
+    replicas: Option<u32>,
     stepped_down_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    first: DateTime<Utc>,
-    last: DateTime<Utc>,
-    least: u32,
-    most: u32,
+    panicked_at: Option<DateTime<Utc>>,
 }
 
 impl History {
-    /// Takes a sample in: what is needed now, and whether there is nothing to do at all. Forgets what is older than `window`.
-    pub(crate) fn add(&mut self, needed: u32, idle: bool, window: Duration, now: DateTime<Utc>) {
-        if !self.continues(now) {
-            self.buckets.clear();
-            self.series_since = None;
-            self.idle_since = None;
+    /// Remembers the replicas: when they were last seen to become fewer, and how long those asked for take to be ready.
+    pub(crate) fn see_replicas(&mut self, current: u32, ready: Option<u32>, now: DateTime<Utc>) {
+        if self.replicas.replace(current).is_some_and(|before| current < before) {
+            self.stepped_down_at = Some(now);
         }
-        self.series_since.get_or_insert(now);
+        match ready {
+            Some(ready) => self.starts.learn(current, ready, now),
+            None => self.starts.interrupt(),
+        }
+    }
+
+    /// A look at the load follows. Where it does not continue the series, because of a gap or a clock that was put, what was seen
+    /// before says nothing of any window; what was learned of the work stays.
+    pub(crate) fn resume(&mut self, now: DateTime<Utc>) {
+        if self.last.replace(now).is_some_and(|last| last > now || since(last, now) > LONGEST_GAP) {
+            let Self { rates, starts, replicas, .. } = std::mem::take(self);
+            *self = Self { rates, starts, replicas, last: Some(now), ..Self::default() };
+            self.rates.interrupt();
+            self.starts.interrupt();
+        }
+    }
+
+    /// Takes in what is needed now.
+    pub(crate) fn need(&mut self, needed: u32, policy: &Policy, now: DateTime<Utc>) {
+        self.most.add(needed, policy.down_window, now);
+        self.least.add(!needed, policy.up_window, now);
+    }
+
+    /// Promises that what is there will be done within the drain target, and tells the pace that keeps all promises. After a look was learned.
+    pub(crate) fn pace(&mut self, policy: &Policy, load: &Load, now: DateTime<Utc>) -> f64 {
+        let (Some(within), Some(arrived)) = (policy.drain, self.rates.arrived()) else {
+            self.promises = Promises::default();
+            return 0.0;
+        };
+        self.promises.add(arrived, load.backlog, within, now);
+        self.promises.pace((arrived, load.backlog), within, self.starts.usual().unwrap_or_default(), now)
+    }
+
+    /// Remembers for how long nothing is there and nothing arrives.
+    pub(crate) fn note_idleness(&mut self, load: &Load, now: DateTime<Utc>) {
+        let idle = load.backlog == 0 && !self.rates.has_news(load);
         self.idle_since = idle.then(|| self.idle_since.unwrap_or(now));
-        while self.buckets.front().is_some_and(|bucket| since(bucket.last, now) > window) {
-            self.buckets.pop_front();
-        }
-        let width = (window / BUCKETS).max(Duration::from_secs(1));
-        match self.buckets.back_mut() {
-            Some(bucket) if since(bucket.first, now) < width => {
-                bucket.last = now;
-                bucket.least = bucket.least.min(needed);
-                bucket.most = bucket.most.max(needed);
-            }
-            _ => self.buckets.push_back(Bucket { first: now, last: now, least: needed, most: needed }),
-        }
     }
 
     /// The load could not be read: idleness has to be shown anew, for work may have come and gone meanwhile.
@@ -58,23 +80,12 @@ impl History {
         self.idle_since = None;
     }
 
-    /// Remembers when the replicas were last seen to become fewer.
-    pub(crate) fn see_replicas(&mut self, current: u32, now: DateTime<Utc>) {
-        if self.seen_replicas.is_some_and(|seen| current < seen) {
-            self.stepped_down_at = Some(now);
+    /// Remembers a panic, and tells whether there was one within `window`.
+    pub(crate) fn panics(&mut self, panics: bool, window: Duration, now: DateTime<Utc>) -> bool {
+        if panics {
+            self.panicked_at = Some(now);
         }
-        self.seen_replicas = Some(current);
-    }
-
-    /// The least needed within `window`.
-    pub(crate) fn least(&self, window: Duration, now: DateTime<Utc>) -> Option<u32> {
-        self.within(window, now).map(|bucket| bucket.least).min()
-    }
-
-    /// The most needed within `window`, once the samples cover it.
-    pub(crate) fn most(&self, window: Duration, now: DateTime<Utc>) -> Option<u32> {
-        let covered = self.series_since.is_some_and(|first| since(first, now) >= window);
-        self.within(window, now).map(|bucket| bucket.most).max().filter(|_| covered)
+        self.panicked_at.is_some_and(|at| panics || since(at, now) < window)
     }
 
     /// For how long there has been nothing to do.
@@ -86,16 +97,9 @@ impl History {
     pub(crate) fn since_step_down(&self, now: DateTime<Utc>) -> Option<Duration> {
         self.stepped_down_at.map(|at| since(at, now))
     }
-
-    fn within(&self, window: Duration, now: DateTime<Utc>) -> impl Iterator<Item = &Bucket> {
-        self.buckets.iter().filter(move |bucket| since(bucket.last, now) <= window)
-    }
-
-    fn continues(&self, now: DateTime<Utc>) -> bool {
-        self.buckets.back().is_none_or(|bucket| bucket.last <= now && since(bucket.last, now) <= LONGEST_GAP)
-    }
 }
 
-fn since(then: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+/// How long it is from one moment to another; nothing if that came first.
+pub(crate) fn since(then: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     now.signed_duration_since(then).max(TimeDelta::zero()).to_std().unwrap_or_default()
 }

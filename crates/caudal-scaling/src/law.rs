@@ -1,5 +1,6 @@
 //! The law: from a load to a number of replicas.
 
+mod need;
 #[cfg(test)]
 mod tests;
 
@@ -7,18 +8,27 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::decision::{Basis, Decision, Hold};
+use crate::decision::{Decision, Drain, Hold};
 use crate::history::History;
 use crate::policy::Policy;
+use need::{Known, Need};
 
 /// Steps down are at least this far apart, so the effect of one is seen before the next.
 const STEP_INTERVAL: Duration = Duration::from_secs(5);
+/// A need that lasts this long and is `PANIC` times what is ready does not wait for a scale-up window.
+const PANIC_WINDOW: Duration = Duration::from_secs(6);
+/// The factor of a panic. Source: Knative's autoscaler, whose panic threshold is 200 %.
+const PANIC: u32 = 2;
+/// Replicas within so many percent of the need are not taken away, so a need that wavers changes nothing.
+const TOLERANCE: u64 = 10;
 
 /// What is seen of one scaled thing at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The replicas asked for at present.
     pub current: u32,
+    /// Those of them that are ready; none if that cannot be seen.
+    pub ready: Option<u32>,
     /// The load, or none if it could not be read.
     pub load: Option<Load>,
 }
@@ -28,27 +38,43 @@ pub struct Observation {
 pub struct Load {
     /// Waiting, in flight and retries already due, in the source's unit.
     pub backlog: u64,
-    /// Workers with something in flight.
+    /// Workers with something in flight; 0 where the source cannot tell.
     pub busy: u32,
     /// When the earliest retry that is not yet in `backlog` comes due.
     pub next_due: Option<DateTime<Utc>>,
+    /// All that ever arrived, in the source's unit; none where it is not counted. May fall where the source lost its data.
+    pub arrived: Option<u64>,
+    /// All that was ever finished, likewise.
+    pub finished: Option<u64>,
 }
 
 /// Decides how many replicas there should be `now`, and remembers the observation in `history`.
 pub fn plan(policy: &Policy, history: &mut History, observation: &Observation, now: DateTime<Utc>) -> Decision {
-    let current = observation.current;
-    history.see_replicas(current, now);
-    let Some(load) = observation.load else {
+    let Observation { current, ready, load } = *observation;
+    history.see_replicas(current, ready, now);
+    let Some(load) = load else {
         history.add_unknown();
-        return Decision { replicas: current, basis: Basis::Unknown, hold: None };
+        return Decision::unread(current);
     };
-    let (needed, basis) = need(policy, &load);
-    history.add(needed, load.backlog == 0, policy.up_window.max(policy.down_window), now);
+    history.resume(now);
+    let (mut slow, mut fast) = Known::of(history, now);
+    // What this very look teaches comes too late for its own decision: so more backlog never means fewer replicas.
+    history.note_idleness(&load, now);
+    history.rates.learn(&load, ready.unwrap_or(current), now);
+
+    slow.pace = history.pace(policy, &load, now);
+    fast.pace = slow.pace;
+    let wanted = Need::of(policy, &slow, &load, current);
+    let urgent = Need::of(policy, &fast, &load, current);
+    history.need(wanted.replicas, policy, now);
+    let panics = lasting(policy, history, &urgent, now) >= ready.unwrap_or(current).max(1).saturating_mul(PANIC);
+    let panics = history.panics(panics, policy.down_window, now);
+    let Need { replicas: needed, basis } = if panics && urgent.replicas > wanted.replicas { urgent } else { wanted };
 
     let (mut replicas, mut hold) = if needed > current {
-        up(policy, history, (current, needed), now)
+        up(policy, history, (current, needed), panics, now)
     } else {
-        down(policy, history, (current, needed), &load, now)
+        down(policy, history, (current, needed), panics, (&load, now))
     };
     if replicas < policy.min {
         (replicas, hold) = (policy.min, Some(Hold::Minimum(policy.min)));
@@ -56,55 +82,68 @@ pub fn plan(policy: &Policy, history: &mut History, observation: &Observation, n
     if replicas > policy.max {
         (replicas, hold) = (policy.max, Some(Hold::Maximum(policy.max)));
     }
-    Decision { replicas, basis, hold }
+    Decision { replicas, basis, hold, drain: Drain::of(&load, ready.unwrap_or(current), slow.arrival, slow.service) }
 }
 
-fn need(policy: &Policy, load: &Load) -> (u32, Basis) {
-    let backlog = load.backlog;
-    if backlog == 0 {
-        return (0, Basis::Idle);
-    }
-    match policy.backlog_per_replica {
-        Some(per_replica) => {
-            let needed = u32::try_from(backlog.div_ceil(u64::from(per_replica.get()))).unwrap_or(u32::MAX);
-            (needed, Basis::Backlog { backlog, per_replica: per_replica.get(), needed })
-        }
-        None => (1, Basis::NoRateYet { backlog }),
+/// So much of the urgent need as is more than a moment's, where a scale-up window asks for steadiness.
+fn lasting(policy: &Policy, history: &History, urgent: &Need, now: DateTime<Utc>) -> u32 {
+    match policy.up_window.min(PANIC_WINDOW) {
+        Duration::ZERO => urgent.replicas,
+        window => history.least.over(window, now).map_or(0, |turned| !turned).min(urgent.replicas),
     }
 }
 
-fn up(policy: &Policy, history: &History, (current, needed): (u32, u32), now: DateTime<Utc>) -> (u32, Option<Hold>) {
+fn up(
+    policy: &Policy,
+    history: &History,
+    (current, needed): (u32, u32),
+    panics: bool,
+    now: DateTime<Utc>,
+) -> (u32, Option<Hold>) {
     let window = policy.up_window;
-    let least = if window.is_zero() { None } else { history.least(window, now) };
-    let steady = least.unwrap_or(needed).max(current);
-    if steady < needed { (steady, Some(Hold::UpWindow(window))) } else { (needed, None) }
+    if window.is_zero() || panics {
+        return (needed, None);
+    }
+    let steady = history.least.over(window, now).map_or(current, |turned| !turned).clamp(current, needed);
+    (steady, (steady < needed).then_some(Hold::UpWindow(window)))
 }
 
 fn down(
     policy: &Policy,
     history: &History,
     (current, needed): (u32, u32),
-    load: &Load,
-    now: DateTime<Utc>,
+    panics: bool,
+    (load, now): (&Load, DateTime<Utc>),
 ) -> (u32, Option<Hold>) {
     let window = policy.down_window;
-    let most = if window.is_zero() { Some(needed) } else { history.most(window, now) };
-    let Some(most) = most else {
-        let hold = (needed < current).then_some(Hold::Learning(window));
-        return (current, hold);
+    let Some(most) = (if window.is_zero() { Some(needed) } else { history.most.over(window, now) }) else {
+        return (current, (needed < current).then_some(Hold::Learning(window)));
     };
+    let wanted = if most > needed { (most.min(current), Some(Hold::DownWindow(window))) } else { (needed, None) };
+    if wanted.0 < current && u64::from(wanted.0) * 100 >= u64::from(current) * (100 - TOLERANCE) {
+        return (current, Some(Hold::Tolerance(TOLERANCE)));
+    }
     let busy = load.busy.min(current);
     let largest_step = (u64::from(current) * u64::from(policy.step_percent) / 100).max(1);
     let step = current.saturating_sub(u32::try_from(largest_step).unwrap_or(u32::MAX));
     let settling = history.since_step_down(now).is_some_and(|ago| ago < STEP_INTERVAL.min(window));
     let floors = [
-        Some((most, Hold::DownWindow(window))),
+        panics.then_some((current, Hold::Panic(window))),
         last_worker(policy, history, load, now).map(|hold| (1, hold)),
         Some((busy, Hold::Busy(busy))),
         Some((step, Hold::Step(policy.step_percent))),
         settling.then_some((current, Hold::Settling)),
     ];
-    floors.into_iter().flatten().fold((needed, None), |answer, (floor, hold)| {
+    highest(wanted, current, floors)
+}
+
+/// The answer lifted to the highest of the floors, none of which asks for more than there is.
+fn highest<const N: usize>(
+    answer: (u32, Option<Hold>),
+    current: u32,
+    floors: [Option<(u32, Hold)>; N],
+) -> (u32, Option<Hold>) {
+    floors.into_iter().flatten().fold(answer, |answer, (floor, hold)| {
         let floor = floor.min(current);
         if floor > answer.0 { (floor, Some(hold)) } else { answer }
     })

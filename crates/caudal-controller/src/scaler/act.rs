@@ -65,7 +65,7 @@ impl Scaler {
         let spec = &object.spec;
         let unread_for = self.unread_for(now);
         let current = scale.replicas;
-        let observation = Observation { current, load: load.as_ref().ok().copied() };
+        let observation = Observation { current, ready: None, load: load.as_ref().ok().copied() };
         let planned = plan(&policy(spec), &mut self.history, &observation, now);
         let rival = self.rivals.of(&object.namespace().unwrap_or_default(), &spec.scale_target_ref);
         let verdict = judge(&Situation { spec, current, plan: &planned, unread_for, rival: rival.as_deref(), now });

@@ -36,7 +36,7 @@ impl Workers {
         let mut ticks = tokio::time::interval(TICK);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
             self.running.retain_mut(Process::is_running);
-            let observation = Observation { current: self.count()?, load: self.load().await };
+            let observation = Observation { current: self.count()?, ready: None, load: self.load().await };
             let decision = plan(&self.policy, &mut history, &observation, Utc::now());
             self.apply(decision).await?;
         }
@@ -47,7 +47,9 @@ impl Workers {
         let backlog = self.queue.backlog().await.ok()?;
         let busy = u32::try_from(backlog.busy_consumers).unwrap_or(u32::MAX);
         let due = backlog.invoices.saturating_sub(backlog.retry_invoices);
-        Some(Load { backlog: due, busy, next_due: backlog.next_due })
+        let (arrived, finished) = (backlog.invoices.saturating_add(backlog.settled), backlog.settled);
+        let (arrived, finished) = (Some(arrived), Some(finished));
+        Some(Load { backlog: due, busy, next_due: backlog.next_due, arrived, finished })
     }
 
     async fn apply(&mut self, decision: Decision) -> anyhow::Result<()> {
