@@ -2,7 +2,8 @@
 //!
 //! One field, `e`: the format's number, the version of the batch's first invoice (8 bytes), position (4), count (4), failed
 //! attempts (2), whether it is suspect (1), the length of the trace context (1), the batch's id (16), the trace context, and
-//! the payload. Numbers are big-endian. The scripts know the place of `count` and what admission puts before the rest.
+//! the payload. Numbers are big-endian. The scripts know the places of `count` and of the trace context, and what
+//! admission puts before the rest.
 
 use std::{fmt, str::FromStr};
 

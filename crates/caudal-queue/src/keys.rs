@@ -28,7 +28,7 @@ pub(crate) struct Keys {
     pub(crate) paused: String,
     /// Sorted set of consumers by the time of their last heartbeat, in milliseconds.
     pub(crate) workers: String,
-    /// Channel: published to when an admission finds nothing waiting or in flight.
+    /// Channel: published to when an admission, or a retry of dead letters, finds nothing waiting or in flight.
     pub(crate) wake: String,
 }
 

@@ -41,3 +41,4 @@ pub use queue::{LEASE, Queue};
 pub use server::{Durability, Fsync, Memory};
 pub use settlement::{Rejected, Retried, Settled, Settlement};
 pub use upkeep::Check;
+pub use wake::Wake;

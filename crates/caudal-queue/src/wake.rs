@@ -1,47 +1,43 @@
 //! Being told that there is work where there was none.
 
-use std::time::Duration;
-
-use futures_util::{Stream, StreamExt, stream};
-use redis::{RedisResult, aio::PubSubStream};
-use tokio::time::{sleep, timeout};
+use caudal_redis::Heard;
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, stream};
 
 use crate::Queue;
 
-/// How long to wait before subscribing again.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How long subscribing may take.
-const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(3);
+/// There is work where there was none, or may be: the subscription stands again, and something may have been missed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wake {
+    /// When the work came, by Redis' clock; none where that is not known.
+    pub at: Option<DateTime<Utc>>,
+    /// The W3C trace context of the POST that brought it, when it is sampled.
+    pub traceparent: Option<String>,
+}
 
 impl Queue {
-    /// One item whenever an admission found nothing waiting or in flight, and one after each connection to Redis, because a
-    /// message may have been missed before it. Never ends; connects again by itself. Dropping it ends the subscription.
-    pub fn wakes(&self) -> impl Stream<Item = ()> + Send + Unpin + use<> {
-        let wakes = stream::unfold((self.clone(), None), |(queue, messages)| async move {
-            let messages = next(&queue, messages).await;
-            Some(((), (queue, Some(messages))))
-        });
-        Box::pin(wakes)
+    /// One item whenever an admission found nothing waiting or in flight, or dead letters are retried where nothing was, and one
+    /// whenever the subscription stands (again), because a message may have been missed before it. Of messages that come before
+    /// the last item was taken the first stays. Never ends; connects again by itself. Dropping it ends the subscription. Must be
+    /// called within a Tokio runtime.
+    pub fn wakes(&self) -> impl Stream<Item = Wake> + Send + Unpin + use<> {
+        let listener = self.client().listen(&self.keys().wake);
+        Box::pin(stream::unfold(listener, |mut listener| async move {
+            let wake = match listener.next().await {
+                Heard::Subscribed => Wake::default(),
+                Heard::Message(message) => parse(&message),
+            };
+            Some((wake, listener))
+        }))
     }
 }
 
-/// Returns at the next message, or as soon as a new subscription stands.
-async fn next(queue: &Queue, messages: Option<PubSubStream>) -> PubSubStream {
-    if let Some(mut messages) = messages
-        && messages.next().await.is_some()
-    {
-        return messages;
+/// A message holds microseconds and, after a space, a trace context; of a program before that was so it holds nothing.
+fn parse(message: &[u8]) -> Wake {
+    let text = String::from_utf8_lossy(message);
+    let (at, traceparent) = text.split_once(' ').unwrap_or((&text, ""));
+    Wake {
+        at: at.parse().ok().and_then(DateTime::from_timestamp_micros),
+        traceparent: (!traceparent.is_empty()).then(|| traceparent.to_owned()),
     }
-    loop {
-        if let Ok(Ok(messages)) = timeout(SUBSCRIBE_LIMIT, subscribe(queue)).await {
-            return messages;
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-async fn subscribe(queue: &Queue) -> RedisResult<PubSubStream> {
-    let mut connection = queue.client().subscriber().await?;
-    connection.subscribe(&queue.keys().wake).await?;
-    Ok(connection.into_on_message())
 }

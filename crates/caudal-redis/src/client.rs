@@ -1,14 +1,17 @@
-//! The client: makes the three kinds of connections Caudal uses.
+//! The client: makes the kinds of connections Caudal uses.
 
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, IntoConnectionInfo, RedisError, RedisResult,
+    AsyncConnectionConfig, IntoConnectionInfo, RedisResult,
     aio::{MultiplexedConnection, PubSub},
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-use crate::{Error, Options, Shared};
+use crate::{
+    Error, Listener, Options, Shared,
+    channels::{self, Channels},
+};
 
 /// How long making a connection may take.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -17,11 +20,12 @@ const BLOCK_SLACK: Duration = Duration::from_secs(5);
 /// How long sent bytes may stay without a sign of the other side, before the connection counts as dead.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// One Redis. Cheap to clone; clones have the shared connection in common.
+/// One Redis. Cheap to clone; clones have the shared connection and the one that listens in common.
 #[derive(Debug, Clone)]
 pub struct Client {
     client: redis::Client,
     shared: Shared,
+    channels: Channels,
 }
 
 impl Client {
@@ -33,7 +37,8 @@ impl Client {
         let url = &options.redis_url;
         let client = open(url.expose()).map_err(|source| Error::Url { given: url.to_string(), source })?;
         let shared = Shared::new(client.clone()).map_err(|source| Error::Url { given: url.to_string(), source })?;
-        Ok(Self { client, shared })
+        let channels = Channels::new(client.clone());
+        Ok(Self { client, shared, channels })
     }
 
     /// The connection of all short commands: multiplexed, with short time limits, connecting at its first command and
@@ -53,14 +58,18 @@ impl Client {
         self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// A connection that can subscribe to channels. When its stream of messages ends, make another.
+    /// Listens to a channel from now on. All that is listened to goes through one connection, which is made again by itself,
+    /// refused channels being left out. Must be called within a Tokio runtime.
+    pub fn listen(&self, channel: &str) -> Listener {
+        self.channels.listen(channel)
+    }
+
+    /// A connection of its own that can subscribe to channels. When its stream of messages ends, make another.
     ///
     /// # Errors
     /// The driver's error when Redis cannot be reached within a second or refuses the user.
     pub async fn subscriber(&self) -> RedisResult<PubSub> {
-        tokio::time::timeout(CONNECT_LIMIT, self.client.get_async_pubsub())
-            .await
-            .map_err(|_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)))?
+        channels::connect(&self.client).await
     }
 }
 

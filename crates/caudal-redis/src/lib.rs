@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod channels;
 mod client;
 mod error;
 mod options;
 mod shared;
 
+pub use channels::{Heard, Listener};
 pub use client::Client;
 pub use error::{Error, Fault};
 pub use options::{Options, SecretUrl};

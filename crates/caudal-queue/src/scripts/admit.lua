@@ -7,6 +7,8 @@
 --       chunk's entry without format and version
 -- Returns for each batch 1 when taken in, the ticket of a known key, {backlog} when full.
 local FIRST_KEY, FIRST_BATCH, BATCH, KNOWN, FORMAT = 5, 4, 4, 3, '\1'
+-- Where an entry, without format and version, keeps its trace context.
+local TRACE_LENGTH, TRACE = 12, 29
 local call, keys, args = redis.call, KEYS, ARGV
 local backlog_key, version_key, shut, stream = keys[1], keys[2], keys[3], keys[4]
 local most = tonumber(args[1])
@@ -29,7 +31,8 @@ end
 -- When what is kept for so many seconds is forgotten. With EX Redis would write each command anew for its log.
 local forgotten = string.format('%d', (time[1] + args[2]) * 1000)
 local received_at, received = 0, nil
-local idle = call('XLEN', stream) == 0
+-- What to publish: the time and the trace context of the first batch that brings work where there is none.
+local idle, wake = call('XLEN', stream) == 0, nil
 
 local answer, taken, counters, size = {}, {}, {'MSET', backlog_key, 0, version_key, 0}, 5
 local at, batches = FIRST_BATCH, (#keys - FIRST_KEY + 1) / 2
@@ -53,6 +56,9 @@ for batch = 1, batches do
       call('XADD', stream, '*', 'e', head .. args[i])
     end
     if invoices > 0 then
+      if idle and not wake then
+        wake = string.format('%d ', version) .. string.sub(args[first], TRACE, TRACE - 1 + string.byte(args[first], TRACE_LENGTH))
+      end
       counters[size + 1], counters[size + 2] = status, count .. ' 0 0 0 ' .. received .. ' 0 ' .. caller
       size = size + 2
     else
@@ -71,7 +77,7 @@ end
 for idem, ticket in pairs(taken) do
   call('SET', idem, ticket, 'PXAT', forgotten)
 end
-if idle and size > 5 then
-  call('PUBLISH', args[3], '')
+if wake then
+  call('PUBLISH', args[3], wake)
 end
 return answer

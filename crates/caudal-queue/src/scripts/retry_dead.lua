@@ -39,6 +39,7 @@ if redis.call('XLEN', dead) < tonumber(ARGV[1]) then
   redis.call('DEL', shut)
 end
 if idle then
-  redis.call('PUBLISH', ARGV[2], '')
+  local time = redis.call('TIME')
+  redis.call('PUBLISH', ARGV[2], string.format('%d', time[1] * 1000000 + time[2]))
 end
 return moved
