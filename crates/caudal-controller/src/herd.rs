@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use caudal_telemetry::ops::Probes;
 use futures_util::{FutureExt, StreamExt};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::runtime::watcher;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::crd::QueueScaler;
-use crate::rival::Known;
+use crate::rival::Kind;
 use crate::scaler::{Context, Scaler, is_ours};
+use crate::surroundings::Surroundings;
+use crate::watched;
 
 /// How often the loop says that it lives.
 const BEAT: Duration = Duration::from_secs(1);
@@ -25,10 +28,12 @@ type Key = (String, String);
 /// The tasks, by namespace and name.
 pub(crate) struct Herd {
     context: Arc<Context>,
-    rivals: Known,
+    surroundings: Surroundings,
     members: HashMap<Key, Member>,
-    /// Those seen in a list that is not complete yet.
-    listed: HashSet<Key>,
+    /// Those of a list that is not complete yet.
+    arriving: Vec<QueueScaler>,
+    /// All that are known, also those that are not ours.
+    known: HashSet<Key>,
     tasks: JoinSet<()>,
 }
 
@@ -38,8 +43,9 @@ struct Member {
 }
 
 impl Herd {
-    pub(crate) fn new(context: Arc<Context>, rivals: Known) -> Self {
-        Self { context, rivals, members: HashMap::new(), listed: HashSet::new(), tasks: JoinSet::new() }
+    pub(crate) fn new(context: Arc<Context>, surroundings: Surroundings) -> Self {
+        let (members, known) = (HashMap::new(), HashSet::new());
+        Self { context, surroundings, members, arriving: Vec::new(), known, tasks: JoinSet::new() }
     }
 
     /// Follows the resources, once the rivals are known, until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
@@ -50,14 +56,12 @@ impl Herd {
         probes: Probes,
         shutdown: CancellationToken,
     ) {
-        let api: Api<QueueScaler> = match &scope {
-            Some(namespace) => Api::namespaced(self.context.client.clone(), namespace),
-            None => Api::all(self.context.client.clone()),
-        };
-        let rivals = self.rivals.clone();
+        let client = self.context.client.clone();
+        let api = watched::api_of::<DynamicObject>(client, scope.as_deref(), &Kind::QueueScaler.resource());
+        let rivals = self.surroundings.rivals.clone();
         let events = async move {
             rivals.listed().await;
-            watcher(api, watcher::Config::default()).default_backoff()
+            watched::events(api)
         };
         let mut events = events.flatten_stream().boxed();
         let mut listing = Some(listing);
@@ -85,20 +89,49 @@ impl Herd {
         }
     }
 
-    fn take(&mut self, event: watcher::Event<QueueScaler>) {
+    fn take(&mut self, event: watcher::Event<DynamicObject>) {
         match event {
-            watcher::Event::Init => self.listed.clear(),
+            watcher::Event::Init => self.arriving.clear(),
             watcher::Event::InitApply(object) => {
-                self.listed.insert(key(&object));
-                self.apply(object);
+                let object = self.read(object);
+                self.arriving.extend(object);
             }
-            watcher::Event::InitDone => {
-                let listed = std::mem::take(&mut self.listed);
-                let gone: Vec<Key> = self.members.keys().filter(|key| !listed.contains(*key)).cloned().collect();
-                gone.iter().for_each(|key| self.remove(key));
+            watcher::Event::InitDone => self.take_all(),
+            watcher::Event::Apply(object) => {
+                if let Some(object) = self.read(object) {
+                    self.apply(object);
+                }
             }
-            watcher::Event::Apply(object) => self.apply(object),
             watcher::Event::Delete(object) => self.remove(&key(&object)),
+        }
+    }
+
+    /// Nobody acts before all are known: the one that is older may be the last to come.
+    fn take_all(&mut self) {
+        let arrived = std::mem::take(&mut self.arriving);
+        let listed: HashSet<Key> = arrived.iter().map(key).collect();
+        let gone: Vec<Key> = self.known.iter().filter(|key| !listed.contains(*key)).cloned().collect();
+        gone.iter().for_each(|key| self.remove(key));
+        arrived.into_iter().for_each(|object| self.apply(object));
+    }
+
+    /// Reads an object, and makes it known to its rivals. One that this program does not understand is nobody's: it must not hide the others.
+    fn read(&mut self, object: DynamicObject) -> Option<QueueScaler> {
+        let key = key(&object);
+        match object.try_parse::<QueueScaler>() {
+            Ok(mut object) => {
+                // Who wrote which field takes more room than the object.
+                object.metadata.managed_fields = None;
+                object.metadata.annotations = None;
+                self.surroundings.rivals.meet(&object);
+                self.known.insert(key);
+                Some(object)
+            }
+            Err(error) => {
+                warn!(queuescaler.namespace = %key.0, queuescaler.name = %key.1, %error, "cannot read a QueueScaler: it is not looked after");
+                self.remove(&key);
+                None
+            }
         }
     }
 
@@ -106,7 +139,7 @@ impl Herd {
         let key = key(&object);
         let made_anew = self.members.get(&key).is_some_and(|member| member.object.borrow().uid() != object.uid());
         if made_anew || !is_ours(&object, &self.context.release) {
-            self.remove(&key);
+            self.dismiss(&key);
         }
         if !is_ours(&object, &self.context.release) {
             return;
@@ -130,12 +163,18 @@ impl Herd {
         info!(queuescaler.namespace = %key.0, queuescaler.name = %key.1, "looks after a QueueScaler");
         let (sender, receiver) = watch::channel(object);
         let stop = CancellationToken::new();
-        let scaler = Scaler::new(Arc::clone(&self.context), self.rivals.clone(), receiver);
+        let scaler = Scaler::new(Arc::clone(&self.context), self.surroundings.clone(), receiver);
         self.tasks.spawn(scaler.run(stop.clone()));
         self.members.insert(key, Member { object: sender, stop });
     }
 
     fn remove(&mut self, key: &Key) {
+        self.known.remove(key);
+        self.surroundings.rivals.forget(&key.0, &key.1);
+        self.dismiss(key);
+    }
+
+    fn dismiss(&mut self, key: &Key) {
         if let Some(member) = self.members.remove(key) {
             member.stop.cancel();
         }
@@ -151,6 +190,6 @@ fn check(ended: Result<(), JoinError>) {
     }
 }
 
-fn key(object: &QueueScaler) -> Key {
+fn key(object: &impl ResourceExt) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod backoff;
 mod conditions;
 pub mod crd;
 mod error;
+mod gate;
 mod herd;
 mod lease;
 mod news;
@@ -12,8 +14,11 @@ mod rival;
 mod run;
 mod scaler;
 mod source;
+mod surroundings;
 mod target;
 mod verdict;
+mod watched;
+mod workloads;
 
 pub use error::Error;
 pub use options::Options;

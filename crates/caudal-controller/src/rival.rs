@@ -1,80 +1,217 @@
-//! Other scalers of the same target: `HorizontalPodAutoscaler`s, among them those that KEDA makes.
+//! Who scales what: `HorizontalPodAutoscaler`s, KEDA's `ScaledObject`s and the other `QueueScaler`s.
 
-use futures_util::StreamExt;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
-use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use k8s_openapi::jiff::Timestamp;
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
+use tokio::sync::watch;
 
-use crate::crd::ScaleTargetRef;
+use crate::crd::{QueueScaler, ScaleTargetRef};
+use crate::watched::{Reference, Sight, Unseen, Watched};
 
-/// The rivals of one namespace or all.
-pub(crate) struct Rivals {
-    writer: reflector::store::Writer<HorizontalPodAutoscaler>,
+/// Kinds of rivals; of several the first is named: a `ScaledObject` has made its own `HorizontalPodAutoscaler`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    ScaledObject,
+    HorizontalPodAutoscaler,
+    QueueScaler,
 }
 
-/// What is known of the rivals.
-#[derive(Clone)]
-pub(crate) struct Known(Store<HorizontalPodAutoscaler>);
+impl Kind {
+    /// The kinds that are watched for nothing else.
+    pub(crate) const WATCHED: [Self; 2] = [Self::ScaledObject, Self::HorizontalPodAutoscaler];
 
-impl Rivals {
-    pub(crate) fn new() -> Self {
-        Self { writer: reflector::store::Writer::default() }
-    }
-
-    pub(crate) fn known(&self) -> Known {
-        Known(self.writer.as_reader())
-    }
-
-    /// Follows them until `shutdown`.
-    pub(crate) fn watch(
-        self,
-        client: Client,
-        scope: Option<String>,
-        shutdown: CancellationToken,
-    ) -> impl Future<Output = ()> + Send {
-        let api: Api<HorizontalPodAutoscaler> = match &scope {
-            Some(namespace) => Api::namespaced(client, namespace),
-            None => Api::all(client),
-        };
-        let events = watcher(api, watcher::Config::default()).default_backoff().modify(|rival| {
-            rival.metadata.managed_fields = None;
-            rival.status = None;
-        });
-        let follow = reflector::reflector(self.writer, events).for_each(|event| async move {
-            if let Err(error) = event {
-                warn!(%error, "cannot follow the HorizontalPodAutoscalers");
-            }
-        });
-        async move {
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = follow => {}
-            }
+    pub(crate) fn resource(self) -> ApiResource {
+        match self {
+            Self::ScaledObject => ApiResource::from_gvk(&GroupVersionKind::gvk("keda.sh", "v1alpha1", "ScaledObject")),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+            Self::QueueScaler => ApiResource::erase::<QueueScaler>(&()),
         }
     }
 }
 
-impl Known {
-    /// Returns once all rivals that are there have been listed: until then nobody may be taken to have none.
-    pub(crate) async fn listed(&self) {
-        // An error says that nobody lists them any more: then this process ends.
-        let _ = self.0.wait_until_ready().await;
+/// A scaler, by kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Scaler {
+    kind: Kind,
+    namespace: String,
+    name: String,
+}
+
+/// What a scaler scales.
+#[derive(Debug)]
+struct Claim {
+    /// `namespace/group/kind/name`
+    target: String,
+    /// Of `QueueScaler`s: when it was made.
+    since: Option<Timestamp>,
+    round: u32,
+}
+
+#[derive(Default)]
+struct Table {
+    claims: HashMap<Scaler, Claim>,
+    by_target: HashMap<String, Vec<Scaler>>,
+    /// Counts the lists of each kind; what is not in the last one is gone.
+    rounds: HashMap<Kind, u32>,
+}
+
+/// All scalers of one namespace or of all, as they are known. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Rivals {
+    table: Arc<Mutex<Table>>,
+    /// The watched kinds that have been listed, or found to be unknown to the cluster.
+    listed: watch::Sender<Vec<Kind>>,
+}
+
+impl Rivals {
+    pub(crate) fn new() -> Self {
+        Self { table: Arc::default(), listed: watch::Sender::new(Vec::new()) }
     }
 
-    /// The name of another scaler of this target.
-    pub(crate) fn of(&self, namespace: &str, target: &ScaleTargetRef) -> Option<String> {
-        let group = |version: &str| version.split_once('/').map(|(group, _)| group.to_owned());
-        let found = self.0.find(|rival| {
-            let Some(spec) = &rival.spec else { return false };
-            let theirs = &spec.scale_target_ref;
-            rival.metadata.namespace.as_deref() == Some(namespace)
-                && theirs.kind == target.kind
-                && theirs.name == target.name
-                && theirs.api_version.as_deref().map(group) == Some(group(&target.api_version))
-        });
-        found.map(|rival| format!("HorizontalPodAutoscaler/{}", rival.name_any()))
+    /// Returns once all rivals that are there have been listed: until then nobody may be taken to have none.
+    pub(crate) async fn listed(&self) {
+        let all = |listed: &Vec<Kind>| Kind::WATCHED.iter().all(|kind| listed.contains(kind));
+        // It fails when there is no sender any more; this is one.
+        let _ = self.listed.subscribe().wait_for(all).await;
     }
+
+    /// Takes in what the watch of a kind tells.
+    pub(crate) fn take(&self, kind: Kind, sight: Sight) {
+        let complete = match sight {
+            // An autoscaler that may not be seen may be there all the same.
+            Err(Unseen) => kind == Kind::ScaledObject,
+            Ok(watcher::Event::InitDone) => {
+                self.lock().end_round(kind);
+                true
+            }
+            Ok(watcher::Event::Init) => {
+                *self.lock().rounds.entry(kind).or_default() += 1;
+                false
+            }
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
+                let (scaler, target) = (scaler(kind, &object), object.target.as_ref());
+                let target = target.map(|target| named(kind, &scaler.namespace, target));
+                self.lock().claim(scaler, target, None);
+                false
+            }
+            Ok(watcher::Event::Delete(object)) => {
+                self.lock().release(&scaler(kind, &object));
+                false
+            }
+        };
+        if complete {
+            self.listed.send_if_modified(|listed| {
+                let news = !listed.contains(&kind);
+                listed.extend(news.then_some(kind));
+                news
+            });
+        }
+    }
+
+    /// Takes in a `QueueScaler`. One that only tries, by `dryRun`, is nobody's rival.
+    pub(crate) fn meet(&self, object: &QueueScaler) {
+        let scaler = own(object);
+        let target = (!object.spec.dry_run).then(|| aim(&scaler.namespace, &object.spec.scale_target_ref));
+        self.lock().claim(scaler, target, made_at(object));
+    }
+
+    /// A `QueueScaler` is gone.
+    pub(crate) fn forget(&self, namespace: &str, name: &str) {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.lock().release(&Scaler { kind: Kind::QueueScaler, namespace, name });
+    }
+
+    /// The rival that keeps this object from scaling, as `Kind/name`. Of two `QueueScaler`s it is the older: one that was added by
+    /// mistake must not stop the one at work, and there always is exactly one writer, whoever looks after the two.
+    pub(crate) fn of(&self, object: &QueueScaler) -> Option<String> {
+        let me = own(object);
+        let age = (made_at(object), me.name.as_str());
+        let table = self.lock();
+        let claimants = table.by_target.get(&aim(&me.namespace, &object.spec.scale_target_ref))?;
+        let stronger = claimants.iter().filter(|other| {
+            let since = table.claims.get(*other).and_then(|claim| claim.since);
+            other.kind != Kind::QueueScaler || (**other != me && (since, other.name.as_str()) < age)
+        });
+        let first = stronger.min_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)))?;
+        Some(format!("{:?}/{}", first.kind, first.name))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn claim(&mut self, scaler: Scaler, target: Option<String>, since: Option<Timestamp>) {
+        let round = self.rounds.get(&scaler.kind).copied().unwrap_or_default();
+        if let (Some(claim), Some(target)) = (self.claims.get_mut(&scaler), &target)
+            && claim.target == *target
+        {
+            (claim.since, claim.round) = (since, round);
+            return;
+        }
+        self.release(&scaler);
+        if let Some(target) = target {
+            self.by_target.entry(target.clone()).or_default().push(scaler.clone());
+            self.claims.insert(scaler, Claim { target, since, round });
+        }
+    }
+
+    fn release(&mut self, scaler: &Scaler) {
+        let Some(claim) = self.claims.remove(scaler) else { return };
+        if let Some(claimants) = self.by_target.get_mut(&claim.target) {
+            claimants.retain(|other| other != scaler);
+            if claimants.is_empty() {
+                self.by_target.remove(&claim.target);
+            }
+        }
+    }
+
+    fn end_round(&mut self, kind: Kind) {
+        let round = self.rounds.get(&kind).copied().unwrap_or_default();
+        let gone = self.claims.iter().filter(|(scaler, claim)| scaler.kind == kind && claim.round != round);
+        let gone: Vec<Scaler> = gone.map(|(scaler, _)| scaler.clone()).collect();
+        gone.iter().for_each(|scaler| self.release(scaler));
+    }
+}
+
+fn own(object: &QueueScaler) -> Scaler {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    Scaler { kind: Kind::QueueScaler, namespace, name }
+}
+
+fn scaler(kind: Kind, object: &Watched) -> Scaler {
+    Scaler { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
+
+fn made_at(object: &QueueScaler) -> Option<Timestamp> {
+    object.meta().creation_timestamp.as_ref().map(|time| time.0)
+}
+
+fn aim(namespace: &str, target: &ScaleTargetRef) -> String {
+    format!("{namespace}/{}/{}/{}", group_of(&target.api_version), target.kind, target.name)
+}
+
+/// The target that a rival names; a `ScaledObject` that says no more than a name means a Deployment.
+fn named(kind: Kind, namespace: &str, target: &Reference) -> String {
+    let (api_version, named_kind) = match kind {
+        Kind::ScaledObject => (Some("apps/v1"), Some("Deployment")),
+        Kind::HorizontalPodAutoscaler | Kind::QueueScaler => (None, None),
+    };
+    let api_version = target.api_version.as_deref().or(api_version).unwrap_or_default();
+    let named_kind = target.kind.as_deref().or(named_kind).unwrap_or_default();
+    format!("{namespace}/{}/{named_kind}/{}", group_of(api_version), target.name)
+}
+
+/// The group of an API version; the core group has no name.
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }

@@ -3,21 +3,26 @@
 use std::sync::Arc;
 
 use caudal_telemetry::ops::Probes;
-use kube::Client;
 use kube::runtime::events::Reporter;
-use tokio::sync::mpsc;
+use kube::{Client, Config};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::herd;
+use crate::gate::gated;
+use crate::herd::Herd;
 use crate::lease::Leases;
 use crate::options::Options;
-use crate::rival::Rivals;
 use crate::scaler::Context;
 use crate::source::Sources;
+use crate::surroundings::Surroundings;
 use crate::target::MANAGER;
+
+/// How many statuses and events are written at a time, of all requests that are allowed at a time.
+const TELLING_AT_A_TIME: usize = 8;
 
 /// Runs the controller until `shutdown` on the cluster that the service account or the kubeconfig leads to. Ready once it knows all
 /// QueueScalers it looks after, leading or standing by.
@@ -25,7 +30,10 @@ use crate::target::MANAGER;
 /// # Errors
 /// `NoCluster` and `Broken`. An API server that is away later is no error: the controller waits for it.
 pub async fn run(options: &Options, probes: &Probes, shutdown: CancellationToken) -> Result<(), Error> {
-    let client = Client::try_default().await.map_err(Error::NoCluster)?;
+    let mut config = Config::infer().await.map_err(|error| Error::NoCluster(kube::Error::InferConfig(error)))?;
+    // What is asked again is decided anew first.
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(Error::NoCluster)?;
     run_on(client, options, probes, shutdown).await
 }
 
@@ -42,7 +50,9 @@ pub async fn run_on(
     let home = client.default_namespace().to_owned();
     let acting = CancellationToken::new();
     let identity = format!("{}_{}", options.pod, Uuid::new_v4());
+    // The Leases wait for nothing else.
     let leases = Leases::new(client.clone(), identity, acting.clone());
+    let client = gated(client);
     let context = Arc::new(Context {
         release_lease: leases.stand(&home, &options.release, None),
         release: options.release.clone(),
@@ -50,14 +60,18 @@ pub async fn run_on(
         reporter: Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod.clone()) },
         leases,
         client: client.clone(),
+        begun: Instant::now(),
+        telling: Semaphore::new(TELLING_AT_A_TIME),
     });
 
     let (listing, mut all_listed) = mpsc::channel::<()>(1);
     let mut parts = JoinSet::new();
     for scope in options.scopes(&home) {
-        let rivals = Rivals::new();
-        let herd = herd::Herd::new(Arc::clone(&context), rivals.known());
-        parts.spawn(rivals.watch(client.clone(), scope.clone(), shutdown.clone()));
+        let surroundings = Surroundings::new();
+        for watch in surroundings.watches(&client, scope.as_deref(), &shutdown) {
+            parts.spawn(watch);
+        }
+        let herd = Herd::new(Arc::clone(&context), surroundings);
         parts.spawn(herd.run(scope, listing.clone(), probes.clone(), shutdown.clone()));
     }
     drop(listing);

@@ -2,27 +2,31 @@
 
 mod act;
 mod eyes;
+mod tell;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use caudal_queue::Wake;
 use caudal_scaling::History;
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt};
 use kube::runtime::events::Reporter;
 use kube::{Client, ResourceExt};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::crd::{QueueScaler, QueueScalerStatus};
+use crate::backoff::pause;
+use crate::crd::QueueScaler;
 use crate::error::Error;
 use crate::lease::{Leadership, Leases};
-use crate::rival::Known;
 use crate::source::Sources;
+use crate::surroundings::Surroundings;
 use crate::target::MANAGER;
 use eyes::{SourceEye, TargetEye};
+use tell::Teller;
 
 /// How often every queue is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,8 +34,6 @@ const TICK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(20);
 /// How often to decide anew at once when the target changed between look and write.
 const ATTEMPTS: u32 = 5;
-/// After a failure: twice the tick, doubled up to this many times.
-const DOUBLINGS: u32 = 4;
 
 /// The label that names the release whose controller looks after an object.
 const RELEASE_LABEL: &str = "caudal.dev/controller";
@@ -44,6 +46,10 @@ pub(crate) struct Context {
     pub(crate) release_lease: Leadership,
     pub(crate) sources: Sources,
     pub(crate) reporter: Reporter,
+    /// The ticks of all count from here: what they ask of one Redis at the same moment goes together.
+    pub(crate) begun: Instant,
+    /// How many may tell at a time: what is told never takes the way of what is scaled.
+    pub(crate) telling: Semaphore,
 }
 
 /// Whether the controller of this release may have to do with the object at all: it is labelled with its name, or not labelled.
@@ -54,7 +60,7 @@ pub(crate) fn is_ours(object: &QueueScaler, release: &str) -> bool {
 /// The task's memory.
 pub(crate) struct Scaler {
     context: Arc<Context>,
-    rivals: Known,
+    surroundings: Surroundings,
     object: watch::Receiver<Arc<QueueScaler>>,
     /// What makes this process the one writer for the object.
     lease: Leadership,
@@ -67,16 +73,26 @@ pub(crate) struct Scaler {
     expected: Option<u32>,
     /// Who has set other replicas than expected, and how many.
     hand: Option<(String, u32)>,
-    /// The status as last written; none until it is taken from the object.
-    status: Option<QueueScalerStatus>,
+    /// What the queue said when it woke this turn.
+    wake: Option<Wake>,
+    /// When something comes about that is known beforehand: an override ends, a retry is due.
+    appointment: Option<DateTime<Utc>>,
+    teller: Teller,
+    /// How many turns have failed in a row.
+    failures: u32,
 }
 
 impl Scaler {
-    pub(crate) fn new(context: Arc<Context>, rivals: Known, object: watch::Receiver<Arc<QueueScaler>>) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        surroundings: Surroundings,
+        object: watch::Receiver<Arc<QueueScaler>>,
+    ) -> Self {
         Self {
             lease: context.release_lease.clone(),
+            teller: Teller::new(Arc::clone(&context)),
             context,
-            rivals,
+            surroundings,
             object,
             target: TargetEye::default(),
             source: SourceEye::default(),
@@ -85,43 +101,76 @@ impl Scaler {
             read_once: false,
             expected: None,
             hand: None,
-            status: None,
+            wake: None,
+            appointment: None,
+            failures: 0,
         }
     }
 
-    /// Looks once a second and at every wake until `stop`; after failures less often, so a lasting one costs little.
+    /// Looks at every tick, at every wake and whenever the object or its target change, until `stop`; after failures less often, so
+    /// a lasting one costs little.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut failures = 0;
+        while let Some(passed) = stop.run_until_cancelled(self.pass()).await {
+            self.count(passed);
+            self.wake = None;
+            let next = self.next_turn(Instant::now(), Utc::now());
+            let open = stop.run_until_cancelled(self.rest(next)).await;
+            if !open.unwrap_or(false) {
+                break;
+            }
+        }
+        self.teller.finish().await;
+    }
+
+    /// Until it is time for another turn. Answers whether there is anything to look after any more.
+    async fn rest(&mut self, next: Instant) -> bool {
         loop {
-            let started = Instant::now();
-            let passed = tokio::select! {
-                () = stop.cancelled() => return,
-                passed = self.pass() => passed,
-            };
-            failures = self.count(failures, passed);
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.lease.gained(), if !self.lease.may_act() => {}
-                changed = self.object.changed() => if changed.is_err() { return },
-                () = sleep_until(started + TICK * (1 << failures.min(DOUBLINGS))) => {}
-                Some(()) = self.source.wakes.next(), if failures == 0 => self.gather().await,
+                () = self.lease.gained(), if !self.lease.may_act() => return true,
+                changed = self.object.changed() => return changed.is_ok(),
+                () = self.target.news.notified() => return true,
+                () = sleep_until(next) => return true,
+                Some(wake) = self.source.wakes.next(), if self.failures == 0 => {
+                    self.gather(wake).await;
+                    return true;
+                }
+                () = self.teller.progress() => {}
             }
         }
     }
 
-    fn count(&self, failures: u32, passed: Result<(), Error>) -> u32 {
-        let Err(error) = passed else { return 0 };
-        if failures == 0 {
+    /// The next tick, or what comes about before it; after failures a pause.
+    fn next_turn(&self, now: Instant, time: DateTime<Utc>) -> Instant {
+        if self.failures > 0 {
+            return now + pause(self.failures, fastrand::f64());
+        }
+        let begun = self.context.begun;
+        let ticks = now.duration_since(begun).as_millis() / TICK.as_millis() + 1;
+        let tick = begun + TICK * u32::try_from(ticks).unwrap_or(u32::MAX);
+        let appointment = self.appointment.map(|at| now + at.signed_duration_since(time).to_std().unwrap_or_default());
+        appointment.map_or(tick, |appointment| tick.min(appointment))
+    }
+
+    fn count(&mut self, passed: Result<(), Error>) {
+        let Err(error) = passed else {
+            self.failures = 0;
+            return;
+        };
+        if self.failures == 0 {
             let object = self.object.borrow();
             let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
             warn!(queuescaler.namespace = %namespace, queuescaler.name = %name, %error, "cannot scale; tries again");
         }
-        failures.saturating_add(1)
+        self.failures = self.failures.saturating_add(1);
     }
 
-    async fn gather(&mut self) {
+    /// What the first wake of a burst tells stands for all.
+    async fn gather(&mut self, first: Wake) {
+        self.wake = Some(first);
         sleep(GATHER).await;
-        while let Some(Some(())) = self.source.wakes.next().now_or_never() {}
+        while let Some(Some(wake)) = self.source.wakes.next().now_or_never() {
+            self.wake = self.wake.take().filter(|first| first.at.is_some()).or(Some(wake));
+        }
     }
 
     async fn pass(&mut self) -> Result<(), Error> {
@@ -129,8 +178,8 @@ impl Scaler {
             let object = Arc::clone(&self.object.borrow_and_update());
             self.lease = self.lease_of(&object);
             if !self.lease.may_act() {
-                self.status = None;
-                self.expected = None;
+                self.teller.rest();
+                (self.expected, self.appointment) = (None, None);
                 return Ok(());
             }
             match self.turn(&object).await {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use caudal_queue::{Backlog, InvalidName, Name, Queue};
+use caudal_queue::{Backlog, InvalidName, Name, Queue, Wake};
 use caudal_scaling::Load;
 use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -15,10 +15,10 @@ use crate::crd;
 use crate::error::Error;
 
 /// Items say: look now.
-pub(crate) type Wakes = Pin<Box<dyn Stream<Item = ()> + Send>>;
+pub(crate) type Wakes = Pin<Box<dyn Stream<Item = Wake> + Send>>;
 
 /// Why a queue cannot be read. The texts hold no secrets.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Unread {
     /// This program does not know how to.
     #[error(

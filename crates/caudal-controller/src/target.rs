@@ -1,25 +1,32 @@
-//! The scaled workload, seen and written through its /scale.
+//! The scaled workload: seen through the watch where its kind has one, otherwise asked for, and written through its /scale.
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
+use k8s_openapi::api::autoscaling::v1;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource, discovery};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::crd::ScaleTargetRef;
 use crate::error::Error;
+use crate::surroundings::Surroundings;
+use crate::workloads::{Attention, Look};
 
 /// The name under which the controller owns `spec.replicas` and its status.
 pub(crate) const MANAGER: &str = "caudal-controller";
 
 /// One workload.
-#[derive(Clone, Debug)]
 pub(crate) struct Target {
     api: Api<DynamicObject>,
     reference: ScaleTargetRef,
     namespace: String,
+    /// What the watch knows of it, if its kind is watched.
+    attention: Option<Attention>,
 }
 
 /// The workload's scale at one moment.
@@ -27,12 +34,20 @@ pub(crate) struct Target {
 pub(crate) struct Scale {
     /// The replicas it is asked to have.
     pub(crate) replicas: u32,
+    /// Those that are ready, as far as that is known.
+    pub(crate) ready: Option<u32>,
     version: Option<String>,
 }
 
 impl Target {
-    /// Finds out where workloads of this kind are kept.
-    pub(crate) async fn find(client: Client, namespace: &str, reference: ScaleTargetRef) -> Result<Self, Error> {
+    /// Finds out where workloads of this kind are kept. `news` is told when others change its replicas, and when it comes or goes.
+    pub(crate) async fn find(
+        client: &Client,
+        surroundings: &Surroundings,
+        namespace: &str,
+        reference: ScaleTargetRef,
+        news: Arc<Notify>,
+    ) -> Result<Self, Error> {
         let resource = match (reference.api_version.as_str(), reference.kind.as_str()) {
             ("apps/v1", "Deployment") => ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()),
             ("apps/v1", "StatefulSet") => ApiResource::erase::<k8s_openapi::api::apps::v1::StatefulSet>(&()),
@@ -40,11 +55,13 @@ impl Target {
                 let what = format!("the kind {kind} of {version}");
                 let (group, version) = version.split_once('/').unwrap_or(("", version));
                 let kind = GroupVersionKind::gvk(group, version, kind);
-                Error::of(&what, discovery::pinned_kind(&client, &kind)).await?.0
+                Error::of(&what, discovery::pinned_kind(client, &kind)).await?.0
             }
         };
-        let api = Api::namespaced_with(client, namespace, &resource);
-        Ok(Self { api, reference, namespace: namespace.to_owned() })
+        let key = (namespace.to_owned(), reference.name.clone());
+        let attention = surroundings.workloads(&reference).map(|workloads| workloads.attend(key, news));
+        let api = Api::namespaced_with(client.clone(), namespace, &resource);
+        Ok(Self { api, reference, namespace: namespace.to_owned(), attention })
     }
 
     pub(crate) fn is(&self, reference: &ScaleTargetRef) -> bool {
@@ -56,15 +73,21 @@ impl Target {
         title(&self.reference)
     }
 
+    /// How it is: as the watch knows it, or as the API server says.
     pub(crate) async fn scale(&self) -> Result<Scale, Error> {
-        let scale = Error::of(&self.title(), self.api.get_scale(&self.reference.name)).await?;
-        let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
-        Ok(Scale { replicas: u32::try_from(replicas).unwrap_or(0), version: scale.metadata.resource_version })
+        match self.attention.as_ref().map_or(Look::Unknown, Attention::look) {
+            Look::Seen(seen) => {
+                let version = Some(seen.version.to_string());
+                Ok(Scale { replicas: seen.replicas, ready: Some(seen.ready), version })
+            }
+            Look::Missing => Err(Error::Missing(self.title())),
+            Look::Unknown => Ok(Scale::of(&self.ask().await?)),
+        }
     }
 
     /// Asks for so many replicas, provided the workload is still as it was `seen`.
     pub(crate) async fn write(&self, seen: &Scale, replicas: u32) -> Result<(), Error> {
-        let scale = Patch::Apply(json!({
+        let scale = json!({
             "apiVersion": "autoscaling/v1",
             "kind": "Scale",
             "metadata": {
@@ -73,10 +96,33 @@ impl Target {
                 "resourceVersion": seen.version,
             },
             "spec": { "replicas": replicas },
-        }));
-        let forced = PatchParams::apply(MANAGER).force();
-        let written = self.api.patch_scale(&self.reference.name, &forced, &scale);
-        Error::of(&self.title(), written).await.map(drop)
+        });
+        let (patch, how) = match self.attention {
+            Some(_) => (Patch::Apply(scale), PatchParams::apply(MANAGER).force()),
+            // The API server cannot apply the /scale of a custom resource: it answers 500.
+            None => {
+                let manager = Some(MANAGER.to_owned());
+                (Patch::Merge(scale), PatchParams { field_manager: manager, ..PatchParams::default() })
+            }
+        };
+        let written = Error::of(&self.title(), self.api.patch_scale(&self.reference.name, &how, &patch)).await;
+        let Some(attention) = &self.attention else { return written.map(drop) };
+        match written {
+            Ok(written) => {
+                attention.wrote(replicas, number(&written));
+                Ok(())
+            }
+            Err(conflict @ Error::Conflict(_)) => {
+                let now = self.ask().await?;
+                attention.correct(Scale::of(&now).replicas, number(&now));
+                Err(conflict)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self) -> Result<v1::Scale, Error> {
+        Error::of(&self.title(), self.api.get_scale(&self.reference.name)).await
     }
 
     /// Who else has set the replicas last, as the API server noted it: `kubectl`, `helm`, ...
@@ -90,6 +136,19 @@ impl Target {
         let others = replicas.filter(|entry| entry.manager.as_deref() != Some(MANAGER));
         others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0)).and_then(|entry| entry.manager.clone())
     }
+}
+
+impl Scale {
+    fn of(scale: &v1::Scale) -> Self {
+        let replicas = scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
+        let version = scale.metadata.resource_version.clone();
+        Self { replicas: u32::try_from(replicas).unwrap_or(0), ready: None, version }
+    }
+}
+
+/// A version that is no number is told as 0, which says that nothing is known.
+fn number(scale: &v1::Scale) -> u64 {
+    scale.metadata.resource_version.as_ref().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 
 /// How people call a workload: `Deployment/name`.

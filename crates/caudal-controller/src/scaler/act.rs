@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use caudal_scaling::{Decision, Load, Observation, Policy, plan};
+use caudal_scaling::{Decision, History, Load, Observation, Policy, plan};
 use chrono::{DateTime, SubsecRound, Utc};
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use kube::ResourceExt;
 use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
 
@@ -14,27 +12,30 @@ use super::Scaler;
 use crate::conditions::{Account, Problem};
 use crate::crd::{LastDecision, QueueScaler, QueueScalerSpec};
 use crate::error::Error;
-use crate::report::{Outcome, report};
+use crate::report::Outcome;
 use crate::source::Unread;
-use crate::target::{MANAGER, Scale, Target, title};
-use crate::verdict::{Situation, Verdict, Withheld, judge};
+use crate::target::{Scale, Target, title};
+use crate::verdict::{Authority, Situation, Verdict, judge};
 
 /// For how long an outage of a queue that could once be read leaves Ready alone.
 const GRACE: Duration = Duration::from_secs(60);
 
 impl Scaler {
     pub(super) async fn turn(&mut self, object: &QueueScaler) -> Result<(), Error> {
+        if self.source.sees_another(object) {
+            self.forget();
+        }
         let (seen, load) = tokio::join!(
-            self.target.look(&self.context.client, object),
-            self.source.look(&self.context.sources, object),
+            self.target.look(&self.context, &self.surroundings, object),
+            self.source.look(&self.context, object),
         );
         let now = Utc::now();
-        self.remember(&load, now);
+        self.remember(object, &load, now);
         let (target, scale) = match seen {
             Ok(seen) => seen,
             Err(error) => {
                 let account = account(object, &load, None, blind(&error));
-                self.tell(object, &account, Outcome::default(), now).await?;
+                self.teller.tell((object, &self.lease), &account, Outcome::default(), now);
                 return Err(error);
             }
         };
@@ -46,13 +47,19 @@ impl Scaler {
         }
         let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
         let account = account(object, &load, Some((&planned, &verdict)), problem);
-        let outcome = self.outcome(&scale, &verdict, matches!(written, Ok(true)), now);
+        let outcome = self.outcome(&object.spec, (&scale, &planned, &verdict), matches!(written, Ok(true)), now);
         if written.is_err() {
             // It may have come through all the same: what is found next is no stranger's hand.
             self.expected = None;
         }
-        self.tell(object, &account, outcome, now).await?;
+        self.teller.tell((object, &self.lease), &account, outcome, now);
         written.map(drop)
+    }
+
+    /// What was seen of one queue says nothing about another.
+    fn forget(&mut self) {
+        self.history = History::default();
+        (self.unread_since, self.read_once) = (None, false);
     }
 
     fn decide(
@@ -67,7 +74,7 @@ impl Scaler {
         let current = scale.replicas;
         let observation = Observation { current, ready: None, load: load.as_ref().ok().copied() };
         let planned = plan(&policy(spec), &mut self.history, &observation, now);
-        let rival = self.rivals.of(&object.namespace().unwrap_or_default(), &spec.scale_target_ref);
+        let rival = self.surroundings.rivals.of(object);
         let verdict = judge(&Situation { spec, current, plan: &planned, unread_for, rival: rival.as_deref(), now });
         (planned, verdict)
     }
@@ -83,7 +90,8 @@ impl Scaler {
         if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.lease.may_act() {
             return Ok(false);
         }
-        let span = info_span!("apply", target = %target.title(), from = scale.replicas, to = verdict.replicas);
+        let Scale { replicas: from, ready, .. } = *scale;
+        let span = info_span!("apply", target = %target.title(), from, to = verdict.replicas, ready);
         // What is still under way when the leadership may have gone to another must not go through.
         let write = target.write(scale, verdict.replicas).instrument(span);
         match timeout(self.lease.remaining(), write).await {
@@ -101,7 +109,13 @@ impl Scaler {
         Ok(true)
     }
 
-    fn outcome(&mut self, scale: &Scale, verdict: &Verdict, written: bool, now: DateTime<Utc>) -> Outcome {
+    fn outcome(
+        &mut self,
+        spec: &QueueScalerSpec,
+        (scale, planned, verdict): (&Scale, &Decision, &Verdict),
+        written: bool,
+        now: DateTime<Utc>,
+    ) -> Outcome {
         let after = if written { verdict.replicas } else { scale.replicas };
         self.expected = Some(after);
         let change = LastDecision {
@@ -113,15 +127,20 @@ impl Scaler {
         if written {
             return Outcome { replicas: Some(after), change: Some(change), dry: None, overruled: self.hand.take() };
         }
-        let dry = verdict.withheld == Some(Withheld::DryRun) && change.from != change.to;
-        self.hand = None;
+        let dry = spec.dry_run && change.from != change.to;
+        // Whoever set what the plan only puts up with for a while is overruled all the same, but later.
+        let lasting = planned.hold.is_none() || verdict.authority != Authority::Plan || verdict.withheld.is_some();
+        self.hand.take_if(|_| lasting);
         let reason = format!("dry run, not written: {}", change.reason);
         let dry = dry.then_some(LastDecision { reason, ..change });
         Outcome { replicas: Some(after), dry, ..Outcome::default() }
     }
 
-    /// Remembers since when the queue could not be read.
-    fn remember(&mut self, load: &Result<Load, Unread>, now: DateTime<Utc>) {
+    /// Remembers since when the queue could not be read, and what comes about next.
+    fn remember(&mut self, object: &QueueScaler, load: &Result<Load, Unread>, now: DateTime<Utc>) {
+        let ends = object.spec.r#override.map(|over| over.until);
+        let due = load.as_ref().ok().and_then(|load| load.next_due);
+        self.appointment = ends.into_iter().chain(due).filter(|at| *at > now).min();
         match load {
             Ok(_) => (self.read_once, self.unread_since) = (true, None),
             Err(_) => {
@@ -149,34 +168,6 @@ impl Scaler {
             self.hand = Some((who, scale.replicas));
         }
     }
-
-    /// Writes the status if it changed, and an event for each change.
-    async fn tell(
-        &mut self,
-        object: &QueueScaler,
-        account: &Account<'_>,
-        outcome: Outcome,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let before = self.status.clone().or_else(|| object.status.clone()).unwrap_or_default();
-        let (status, news) = report(&before, account, outcome, object.metadata.generation, now);
-        if status != before {
-            let api: Api<QueueScaler> =
-                Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default());
-            let (version, kind) = (QueueScaler::api_version(&()), QueueScaler::kind(&()));
-            let patch = Patch::Apply(json!({ "apiVersion": version, "kind": kind, "status": status }));
-            let forced = PatchParams::apply(MANAGER).force();
-            match Error::of("the status", api.patch_status(&account.name, &forced, &patch)).await {
-                Ok(_) | Err(Error::Missing(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.status = Some(status);
-        for piece in news {
-            piece.publish(&self.context.client, &self.context.reporter, &object.object_ref(&())).await;
-        }
-        Ok(())
-    }
 }
 
 fn account<'a>(
@@ -191,12 +182,15 @@ fn account<'a>(
 
 /// What is to be said of an error of the API server. Of its absence nothing can be.
 fn blind(error: &Error) -> Option<Problem> {
-    let reason = match error {
-        Error::Missing(_) => "TargetNotFound",
-        Error::Refused { .. } => "TargetRefused",
+    let (reason, message) = match error {
+        Error::Missing(what) => {
+            let message = format!("{what} is not there: create it, or name another in spec.scaleTargetRef");
+            ("TargetNotFound", message)
+        }
+        Error::Refused { .. } => ("TargetRefused", error.to_string()),
         Error::NoCluster(_) | Error::Broken(_) | Error::Conflict(_) | Error::Unavailable { .. } => return None,
     };
-    Some(Problem { reason, message: error.to_string(), stalled: false })
+    Some(Problem { reason, message, stalled: false })
 }
 
 fn policy(spec: &QueueScalerSpec) -> Policy {

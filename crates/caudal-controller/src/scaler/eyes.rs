@@ -1,64 +1,107 @@
 //! How a task sees its target and its queue: opened when first needed, and anew when the object names another or it went bad.
 
-use caudal_scaling::Load;
-use kube::{Client, ResourceExt};
+use std::sync::Arc;
 
+use caudal_scaling::Load;
+use kube::ResourceExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Context;
+use crate::backoff::pause;
 use crate::crd::{self, QueueScaler};
 use crate::error::Error;
-use crate::source::{Source, Sources, Unread, Wakes, no_wakes};
+use crate::source::{Source, Unread, Wakes, no_wakes};
+use crate::surroundings::Surroundings;
 use crate::target::{Scale, Target};
 
 /// The target, once it is found.
 #[derive(Default)]
-pub(crate) struct TargetEye {
-    found: Option<Target>,
+pub(super) struct TargetEye {
+    found: Option<Arc<Target>>,
+    /// Told when others change its replicas, and when it comes or goes.
+    pub(super) news: Arc<Notify>,
 }
 
 impl TargetEye {
-    pub(crate) async fn look(&mut self, client: &Client, object: &QueueScaler) -> Result<(Target, Scale), Error> {
+    pub(super) async fn look(
+        &mut self,
+        context: &Context,
+        surroundings: &Surroundings,
+        object: &QueueScaler,
+    ) -> Result<(Arc<Target>, Scale), Error> {
         let reference = &object.spec.scale_target_ref;
         let target = match self.found.take().filter(|target| target.is(reference)) {
             Some(target) => target,
-            None => Target::find(client.clone(), &object.namespace().unwrap_or_default(), reference.clone()).await?,
+            None => {
+                let namespace = object.namespace().unwrap_or_default();
+                let news = Arc::clone(&self.news);
+                Arc::new(Target::find(&context.client, surroundings, &namespace, reference.clone(), news).await?)
+            }
         };
+        let target = self.found.insert(target);
         let scale = target.scale().await?;
-        self.found = Some(target.clone());
-        Ok((target, scale))
+        Ok((Arc::clone(target), scale))
     }
 }
 
 /// The queue, once it is open.
-pub(crate) struct SourceEye {
-    open: Option<(crd::Source, Source)>,
+pub(super) struct SourceEye {
+    named: Option<crd::Source>,
+    open: Option<Result<Source, Unread>>,
+    /// When to open it anew.
+    again: Option<Instant>,
+    failures: u32,
     /// Told when to look at once.
-    pub(crate) wakes: Wakes,
+    pub(super) wakes: Wakes,
 }
 
 impl Default for SourceEye {
     fn default() -> Self {
-        Self { open: None, wakes: no_wakes() }
+        Self { named: None, open: None, again: None, failures: 0, wakes: no_wakes() }
     }
 }
 
 impl SourceEye {
-    pub(crate) async fn look(&mut self, sources: &Sources, object: &QueueScaler) -> Result<Load, Unread> {
-        let wanted = &object.spec.source;
-        let open = match self.open.take().filter(|(named, _)| named == wanted) {
-            Some((_, source)) => source,
-            None => {
-                self.wakes = no_wakes();
-                let source = sources.open(&object.namespace().unwrap_or_default(), wanted).await?;
-                self.wakes = source.wakes();
-                source
-            }
-        };
-        let load = open.load().await;
-        // Somebody must mend something, perhaps the password: then it has to be read again, at the next tick.
-        if matches!(load, Err(Unread::Misconfigured(_))) {
-            self.wakes = no_wakes();
-        } else {
-            self.open = Some((wanted.clone(), open));
+    /// Whether the object names another queue than the one that was looked at.
+    pub(super) fn sees_another(&self, object: &QueueScaler) -> bool {
+        self.named.as_ref().is_some_and(|named| *named != object.spec.source)
+    }
+
+    pub(super) async fn look(&mut self, context: &Context, object: &QueueScaler) -> Result<Load, Unread> {
+        if self.named.as_ref() != Some(&object.spec.source) {
+            *self = Self { named: Some(object.spec.source.clone()), ..Self::default() };
         }
+        let stale = self.again.take_if(|again| *again <= Instant::now()).is_some();
+        let open = match self.open.take().filter(|_| !stale) {
+            Some(open) => open,
+            None => self.open(context, object).await,
+        };
+        let load = match &open {
+            Ok(source) => source.load().await,
+            Err(unread) => Err(unread.clone()),
+        };
+        self.open = Some(open);
+        self.judge(&load);
         load
+    }
+
+    async fn open(&mut self, context: &Context, object: &QueueScaler) -> Result<Source, Unread> {
+        self.wakes = no_wakes();
+        let opened = context.sources.open(&object.namespace().unwrap_or_default(), &object.spec.source).await;
+        self.wakes = opened.as_ref().map_or_else(|_| no_wakes(), Source::wakes);
+        opened
+    }
+
+    /// Where somebody must mend something, perhaps the password, that is read again: at times, for the API server is asked for it.
+    fn judge(&mut self, load: &Result<Load, Unread>) {
+        match load {
+            Ok(_) => (self.failures, self.again) = (0, None),
+            Err(Unread::Misconfigured(_) | Unread::Secret(_)) if self.again.is_none() => {
+                self.failures = self.failures.saturating_add(1);
+                self.again = Some(Instant::now() + pause(self.failures, fastrand::f64()));
+            }
+            Err(_) => {}
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The write is bound to what was seen.
 
+use std::sync::Arc;
+
 use caudal_testkit::ControlPlane;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -10,6 +12,7 @@ use serde_json::json;
 use super::Target;
 use crate::crd::ScaleTargetRef;
 use crate::error::Error;
+use crate::surroundings::Surroundings;
 
 #[tokio::test]
 async fn a_target_that_changed_since_it_was_seen_is_not_written() {
@@ -21,7 +24,8 @@ async fn a_target_that_changed_since_it_was_seen_is_not_written() {
 
     let kind = "Deployment".to_owned();
     let reference = ScaleTargetRef { api_version: "apps/v1".to_owned(), kind, name: "worker".to_owned() };
-    let target = Target::find(client.clone(), "default", reference).await.unwrap();
+    let (surroundings, news) = (Surroundings::new(), Arc::default());
+    let target = Target::find(&client, &surroundings, "default", reference, news).await.unwrap();
     let seen = target.scale().await.unwrap();
     let deployments: Api<Deployment> = Api::namespaced(client, "default");
     let touch = Patch::Merge(json!({ "metadata": { "annotations": { "touched": "yes" } } }));

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+mod authority;
 mod definition;
 mod leading;
+mod rivals;
 mod scaling;
+mod targets;
 mod world;
 mod writing;

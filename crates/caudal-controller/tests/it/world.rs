@@ -144,6 +144,16 @@ impl World {
         .await
     }
 
+    /// Waits until the controller has acted on the object as it is now.
+    pub(crate) async fn until_seen(&self, name: &str) {
+        self.until(&format!("{name} is seen as it is"), async || {
+            let object = self.scalers().get(name).await.unwrap();
+            let seen = object.status.as_ref().and_then(|status| status.observed_generation);
+            if seen == object.metadata.generation { Ok(()) } else { Err(seen) }
+        })
+        .await;
+    }
+
     /// Waits until an event about this object has this reason, and returns its note.
     pub(crate) async fn until_event(&self, name: &str, reason: &str) -> String {
         self.until(&format!("an event {reason} about {name}"), async || {
@@ -270,5 +280,6 @@ async fn client(plane: &ControlPlane, namespace: &str) -> Client {
     let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
     namespace.clone_into(&mut config.default_namespace);
+    config.default_retry = false;
     Client::try_from(config).unwrap()
 }

@@ -1,9 +1,7 @@
 //! One writer of the replicas: whoever made the target, and whoever lays a hand on it.
 
 use caudal_testkit::Redis;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::world::{World, deployment, enqueue, queue, quick};
@@ -90,13 +88,7 @@ async fn a_hand_on_the_target_is_overruled_and_told_how_to_pin() {
     assert!(note.contains("kubectl scale queuescaler/x --replicas=7") && note.contains("spec.pause"), "{note}");
 
     world.patch("x", json!({ "pause": "Both" })).await;
-    world
-        .until("the pause is seen", async || {
-            let object = world.scalers().get("x").await.unwrap();
-            let seen = object.status.as_ref().and_then(|status| status.observed_generation);
-            if seen == object.metadata.generation { Ok(()) } else { Err(seen) }
-        })
-        .await;
+    world.until_seen("x").await;
     world.kubectl(&["scale", "deployment/worker", "--replicas=2"]).await;
     world
         .until("the paused number is shown", async || {
@@ -107,29 +99,5 @@ async fn a_hand_on_the_target_is_overruled_and_told_how_to_pin() {
     enqueue(&queue(&redis), 50).await;
     world.until_condition("x", "Active", "True").await;
     assert_eq!(world.replicas("worker").await, 2);
-    controller.stop().await;
-}
-
-#[tokio::test]
-async fn another_scaler_of_the_target_is_a_conflict_and_nothing_is_written() {
-    let world = World::new().await;
-    let redis = Redis::start().await.unwrap();
-    enqueue(&queue(&redis), 50).await;
-    world.deployment("worker", 1).await;
-    let rivals: Api<HorizontalPodAutoscaler> = Api::namespaced(world.client.clone(), &world.namespace);
-    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "worker" });
-    let rival = json!({ "metadata": { "name": "worker" }, "spec": { "scaleTargetRef": target, "maxReplicas": 4 } });
-    rivals.create(&PostParams::default(), &serde_json::from_value(rival).unwrap()).await.unwrap();
-    let controller = world.controller("caudal");
-    controller.ready().await;
-    world.scaler("x", quick(&redis.url())).await;
-
-    let (_, message) = world.until_condition("x", "ScaleConflict", "True").await;
-    assert!(message.contains("HorizontalPodAutoscaler/worker scales Deployment/worker too"), "{message}");
-    assert_eq!(world.replicas("worker").await, 1);
-
-    rivals.delete("worker", &DeleteParams::default()).await.unwrap();
-    world.until_replicas("worker", 10).await;
-    world.until_condition("x", "ScaleConflict", "False").await;
     controller.stop().await;
 }

@@ -1,0 +1,57 @@
+//! What is around the `QueueScalers` of one namespace or of all: the workloads, and who else scales them.
+
+use std::pin::Pin;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use kube::Client;
+use kube::core::ApiResource;
+use tokio_util::sync::CancellationToken;
+
+use crate::crd::ScaleTargetRef;
+use crate::rival::{self, Rivals};
+use crate::watched::follow;
+use crate::workloads::Workloads;
+
+/// Clones share what is known.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) rivals: Rivals,
+    deployments: Workloads,
+    stateful_sets: Workloads,
+}
+
+type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Surroundings {
+    pub(crate) fn new() -> Self {
+        Self { rivals: Rivals::new(), deployments: Workloads::default(), stateful_sets: Workloads::default() }
+    }
+
+    /// The watches that keep it known, each to be run until `shutdown`.
+    pub(crate) fn watches(&self, client: &Client, scope: Option<&str>, shutdown: &CancellationToken) -> Vec<Watch> {
+        let scope = || scope.map(str::to_owned);
+        let kinds = [
+            (ApiResource::erase::<Deployment>(&()), self.deployments.clone()),
+            (ApiResource::erase::<StatefulSet>(&()), self.stateful_sets.clone()),
+        ];
+        let workloads = kinds.into_iter().map(|(resource, workloads)| -> Watch {
+            let take = move |sight| workloads.take(sight);
+            Box::pin(follow(client.clone(), scope(), resource, shutdown.clone(), take))
+        });
+        let rivals = rival::Kind::WATCHED.into_iter().map(|kind| -> Watch {
+            let rivals = self.rivals.clone();
+            let take = move |sight| rivals.take(kind, sight);
+            Box::pin(follow(client.clone(), scope(), kind.resource(), shutdown.clone(), take))
+        });
+        workloads.chain(rivals).collect()
+    }
+
+    /// The watched workloads that a reference is one of; none where they are not watched.
+    pub(crate) fn workloads(&self, reference: &ScaleTargetRef) -> Option<&Workloads> {
+        match (reference.api_version.as_str(), reference.kind.as_str()) {
+            ("apps/v1", "Deployment") => Some(&self.deployments),
+            ("apps/v1", "StatefulSet") => Some(&self.stateful_sets),
+            _ => None,
+        }
+    }
+}

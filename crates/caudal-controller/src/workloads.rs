@@ -1,0 +1,177 @@
+//! The Deployments or the `StatefulSets` of one namespace or of all, as a watch shows them: a few bytes each.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::ResourceExt;
+use kube::runtime::watcher;
+use tokio::sync::Notify;
+
+use crate::watched::{Sight, Unseen, Watched};
+
+/// Namespace and name.
+pub(crate) type Key = (String, String);
+
+/// What is known of them. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Workloads(Arc<Mutex<Table>>);
+
+/// A workload's replicas at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Those it is asked to have.
+    pub(crate) replicas: u32,
+    /// Those that are ready.
+    pub(crate) ready: u32,
+    /// Its `resourceVersion`: later ones are greater.
+    pub(crate) version: u64,
+}
+
+/// What a look comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing is known: they have not been listed, or cannot be.
+    Unknown,
+    Missing,
+    Seen(Seen),
+}
+
+#[derive(Default)]
+struct Table {
+    listed: bool,
+    /// Counts the lists; an entry that is not in the last one is gone.
+    round: u32,
+    entries: HashMap<Key, Entry>,
+}
+
+#[derive(Default)]
+struct Entry {
+    seen: Option<Seen>,
+    round: u32,
+    /// Who wants to know when its replicas become others than they were known to be, or it comes or goes.
+    told: Vec<Arc<Notify>>,
+}
+
+impl Workloads {
+    /// Takes in what the watch tells.
+    pub(crate) fn take(&self, sight: Sight) {
+        let mut table = self.lock();
+        match sight {
+            Err(Unseen) => table.listed = false,
+            Ok(watcher::Event::Init) => table.round = table.round.wrapping_add(1),
+            Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => table.see(&object),
+            Ok(watcher::Event::Delete(object)) => table.lose(&key_of(&object)),
+            Ok(watcher::Event::InitDone) => {
+                table.listed = true;
+                let round = table.round;
+                table.entries.retain(|_, entry| entry.round == round || entry.lose());
+            }
+        }
+    }
+
+    /// Looks after one of them from now on; `news` is told of what others do to it.
+    pub(crate) fn attend(&self, key: Key, news: Arc<Notify>) -> Attention {
+        self.lock().entries.entry(key.clone()).or_default().told.push(Arc::clone(&news));
+        Attention { workloads: self.clone(), key, news }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn see(&mut self, object: &Watched) {
+        let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
+        let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
+        let seen = Seen { replicas: count(object.replicas), ready: count(object.ready), version };
+        let entry = self.entries.entry(key_of(object)).or_default();
+        entry.round = self.round;
+        // After a write of our own the watch still tells what was before it.
+        if entry.seen.is_none_or(|known| known.version <= version) {
+            entry.see(seen);
+        }
+    }
+
+    fn lose(&mut self, key: &Key) {
+        if self.entries.get_mut(key).is_some_and(|entry| !entry.lose()) {
+            self.entries.remove(key);
+        }
+    }
+}
+
+impl Entry {
+    fn see(&mut self, seen: Seen) {
+        let before = self.seen.replace(seen);
+        if before.is_none_or(|before| before.replicas != seen.replicas) {
+            self.told.iter().for_each(|news| news.notify_one());
+        }
+    }
+
+    /// It is gone. Answers whether anybody still waits for it.
+    fn lose(&mut self) -> bool {
+        if self.seen.take().is_some() {
+            self.told.iter().for_each(|news| news.notify_one());
+        }
+        !self.told.is_empty()
+    }
+}
+
+/// One of them, looked after until this is dropped.
+pub(crate) struct Attention {
+    workloads: Workloads,
+    key: Key,
+    news: Arc<Notify>,
+}
+
+impl Attention {
+    /// Its replicas as they are known.
+    pub(crate) fn look(&self) -> Look {
+        let table = self.workloads.lock();
+        match table.entries.get(&self.key).and_then(|entry| entry.seen) {
+            _ if !table.listed => Look::Unknown,
+            None => Look::Missing,
+            // A version that is no number cannot be compared.
+            Some(seen) if seen.version == 0 => Look::Unknown,
+            Some(seen) => Look::Seen(seen),
+        }
+    }
+
+    /// Takes in what the API server answered to a write, which the watch tells only later, if it has not told later things already.
+    pub(crate) fn wrote(&self, replicas: u32, version: u64) {
+        self.know(replicas, version, |known| known < version);
+    }
+
+    /// Takes in how the API server says it is now: what was known was wrong.
+    pub(crate) fn correct(&self, replicas: u32, version: u64) {
+        self.know(replicas, version, |_| true);
+    }
+
+    /// Whether it is there at all is the watch's say.
+    fn know(&self, replicas: u32, version: u64, takes: impl FnOnce(u64) -> bool) {
+        let mut table = self.workloads.lock();
+        let seen = table.entries.get_mut(&self.key).and_then(|entry| entry.seen.as_mut());
+        if let Some(seen) = seen.filter(|seen| takes(seen.version)) {
+            *seen = Seen { replicas, version, ..*seen };
+        }
+    }
+}
+
+impl Drop for Attention {
+    fn drop(&mut self) {
+        let mut table = self.workloads.lock();
+        if let Some(entry) = table.entries.get_mut(&self.key) {
+            entry.told.retain(|news| !Arc::ptr_eq(news, &self.news));
+            if entry.told.is_empty() && entry.seen.is_none() {
+                table.entries.remove(&self.key);
+            }
+        }
+    }
+}
+
+fn key_of(object: &Watched) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
