@@ -57,7 +57,7 @@ pub(crate) fn is_ours(object: &QueueScaler, release: &str) -> bool {
     object.labels().get(RELEASE_LABEL).is_none_or(|label| label == release)
 }
 
-/// The task's memory.
+/// The task's memory. What is rarely done is boxed, here and in what it calls: there are a thousand tasks.
 pub(crate) struct Scaler {
     context: Arc<Context>,
     surroundings: Surroundings,
@@ -87,8 +87,8 @@ impl Scaler {
         context: Arc<Context>,
         surroundings: Surroundings,
         object: watch::Receiver<Arc<QueueScaler>>,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             lease: context.release_lease.clone(),
             teller: Teller::new(Arc::clone(&context)),
             context,
@@ -104,19 +104,23 @@ impl Scaler {
             wake: None,
             appointment: None,
             failures: 0,
-        }
+        })
     }
 
     /// Looks at every tick, at every wake and whenever the object or its target change, until `stop`; after failures less often, so
     /// a lasting one costs little.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
-        while let Some(passed) = stop.run_until_cancelled(self.pass()).await {
+    pub(crate) async fn run(mut self: Box<Self>, stop: CancellationToken) {
+        loop {
+            let passed = tokio::select! {
+                () = stop.cancelled() => break,
+                passed = self.pass() => passed,
+            };
             self.count(passed);
             self.wake = None;
             let next = self.next_turn(Instant::now(), Utc::now());
-            let open = stop.run_until_cancelled(self.rest(next)).await;
-            if !open.unwrap_or(false) {
-                break;
+            tokio::select! {
+                () = stop.cancelled() => break,
+                goes_on = self.rest(next) => if !goes_on { break },
             }
         }
         self.teller.finish().await;

@@ -81,7 +81,7 @@ impl Target {
                 Ok(Scale { replicas: seen.replicas, ready: Some(seen.ready), version })
             }
             Look::Missing => Err(Error::Missing(self.title())),
-            Look::Unknown => Ok(Scale::of(&self.ask().await?)),
+            Look::Unknown => Ok(Scale::of(&Box::pin(self.ask()).await?)),
         }
     }
 

@@ -72,7 +72,7 @@ impl Scaler {
         let spec = &object.spec;
         let unread_for = self.unread_for(now);
         let current = scale.replicas;
-        let observation = Observation { current, ready: None, load: load.as_ref().ok().copied() };
+        let observation = Observation { current, ready: scale.ready, load: load.as_ref().ok().copied() };
         let planned = plan(&policy(spec), &mut self.history, &observation, now);
         let rival = self.surroundings.rivals.of(object);
         let verdict = judge(&Situation { spec, current, plan: &planned, unread_for, rival: rival.as_deref(), now });
@@ -93,7 +93,7 @@ impl Scaler {
         let Scale { replicas: from, ready, .. } = *scale;
         let span = info_span!("apply", target = %target.title(), from, to = verdict.replicas, ready);
         // What is still under way when the leadership may have gone to another must not go through.
-        let write = target.write(scale, verdict.replicas).instrument(span);
+        let write = Box::pin(target.write(scale, verdict.replicas).instrument(span));
         match timeout(self.lease.remaining(), write).await {
             Ok(written) => written?,
             Err(_) => return Err(Error::Unavailable { what: target.title(), source: None }),
@@ -164,7 +164,7 @@ impl Scaler {
 
     async fn notice_a_hand(&mut self, target: &Target, scale: &Scale) {
         if self.expected.is_some_and(|expected| expected != scale.replicas) {
-            let who = target.other_manager().await.unwrap_or_else(|| "somebody".to_owned());
+            let who = Box::pin(target.other_manager()).await.unwrap_or_else(|| "somebody".to_owned());
             self.hand = Some((who, scale.replicas));
         }
     }

@@ -36,7 +36,8 @@ impl TargetEye {
             None => {
                 let namespace = object.namespace().unwrap_or_default();
                 let news = Arc::clone(&self.news);
-                Arc::new(Target::find(&context.client, surroundings, &namespace, reference.clone(), news).await?)
+                let found = Target::find(&context.client, surroundings, &namespace, reference.clone(), news);
+                Arc::new(Box::pin(found).await?)
             }
         };
         let target = self.found.insert(target);
@@ -75,7 +76,7 @@ impl SourceEye {
         let stale = self.again.take_if(|again| *again <= Instant::now()).is_some();
         let open = match self.open.take().filter(|_| !stale) {
             Some(open) => open,
-            None => self.open(context, object).await,
+            None => Box::pin(self.open(context, object)).await,
         };
         let load = match &open {
             Ok(source) => source.load().await,

@@ -105,7 +105,7 @@ impl Teller {
     }
 
     /// Ends what is under way, if that does not take long: what is not told by now the next controller tells, but for the events.
-    pub(super) async fn finish(mut self) {
+    pub(super) async fn finish(&mut self) {
         let rest = async {
             while self.under_way.is_some() {
                 self.progress().await;
