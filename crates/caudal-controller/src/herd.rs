@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use caudal_telemetry::ops::Probes;
 use futures_util::{FutureExt, StreamExt};
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::crd::QueueScaler;
+use crate::news::News;
 use crate::rival::Kind;
 use crate::scaler::{Context, Scaler, is_ours};
 use crate::surroundings::Surroundings;
@@ -115,9 +116,10 @@ impl Herd {
         arrived.into_iter().for_each(|object| self.apply(object));
     }
 
-    /// Reads an object, and makes it known to its rivals. One that this program does not understand is nobody's: it must not hide the others.
+    /// Reads an object, and makes it known to its rivals. One that cannot be read must not hide the others.
     fn read(&mut self, object: DynamicObject) -> Option<QueueScaler> {
-        let key = key(&object);
+        let (key, ours) = (key(&object), is_ours(&object, &self.context.release));
+        let about = object.object_ref(&Kind::QueueScaler.resource());
         match object.try_parse::<QueueScaler>() {
             Ok(mut object) => {
                 // Who wrote which field takes more room than the object.
@@ -128,8 +130,12 @@ impl Herd {
                 Some(object)
             }
             Err(error) => {
-                warn!(queuescaler.namespace = %key.0, queuescaler.name = %key.1, %error, "cannot read a QueueScaler: it is not looked after");
+                warn!(queuescaler.namespace = %key.0, queuescaler.name = %key.1, %error, "cannot read a QueueScaler");
                 self.remove(&key);
+                if ours {
+                    let (context, news) = (Arc::clone(&self.context), News::unreadable(&error));
+                    self.tasks.spawn(async move { news.publish(&context.client, &context.reporter, &about).await });
+                }
                 None
             }
         }

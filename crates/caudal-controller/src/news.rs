@@ -1,5 +1,7 @@
 //! Events: one for each change, in words. They are a courtesy: one that cannot be written is only logged.
 
+use std::fmt::Display;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
@@ -36,6 +38,12 @@ impl News {
              --replicas={theirs}, or set spec.pause to Both"
         );
         Self { warning: true, reason: "Overruled".to_owned(), note }
+    }
+
+    /// The object is not what this program knows, whatever the API server took it for.
+    pub(crate) fn unreadable(error: &impl Display) -> Self {
+        let note = format!("this QueueScaler cannot be read, so nobody looks after it: {error}");
+        Self { warning: true, reason: "Unreadable".to_owned(), note }
     }
 
     /// What changed from one set of conditions to the next. Ready and Active at work are the normal course and no news at first sight.

@@ -53,7 +53,7 @@ pub(crate) struct Context {
 }
 
 /// Whether the controller of this release may have to do with the object at all: it is labelled with its name, or not labelled.
-pub(crate) fn is_ours(object: &QueueScaler, release: &str) -> bool {
+pub(crate) fn is_ours(object: &impl ResourceExt, release: &str) -> bool {
     object.labels().get(RELEASE_LABEL).is_none_or(|label| label == release)
 }
 
