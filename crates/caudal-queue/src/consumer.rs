@@ -156,7 +156,7 @@ impl Consumer {
 
     async fn claim(&self, max_chunks: usize) -> RedisResult<(Vec<Raw>, Vec<u32>, Vec<EntryId>)> {
         let lease = self.queue.lease_time();
-        let idle = if self.reach.is_steady(Instant::now(), lease) { lease.as_millis() as i64 } else { -1 };
+        let idle = self.reach.believed_silence(Instant::now(), lease);
         self.queue
             .scripts()
             .reclaim

@@ -1,6 +1,7 @@
 //! Looking: how much work there is, and what became of a batch.
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +19,8 @@ pub struct Backlog {
     pub waiting_chunks: u64,
     /// Chunks that a worker has.
     pub in_flight_chunks: u64,
-    /// Workers that have at least one chunk.
+    /// Workers that have at least one chunk. One that has been silent for a lease is dead and does not count: what it has is
+    /// work for another. In the first lease time after Redis was reached, at the start or after an outage, all count.
     pub busy_consumers: u64,
     /// Dead letters.
     pub dead: u64,
@@ -79,7 +81,10 @@ impl Queue {
         for key in [&keys.backlog, &keys.stream, &keys.dead, &keys.retry, &keys.paused, &keys.settled] {
             call.key(key);
         }
-        call.arg(GROUP).arg(NOBODY);
+        let believed = self.reach().believed_silence(Instant::now(), self.lease_time());
+        call.arg(GROUP).arg(NOBODY).arg(believed);
+        let looked = call.invoke_async(&mut self.connection()).await;
+        self.reach().heard(looked.is_ok(), Instant::now(), self.lease_time());
         let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused, settled): (
             u64,
             u64,
@@ -91,7 +96,7 @@ impl Queue {
             Option<EntryId>,
             bool,
             u64,
-        ) = call.invoke_async(&mut self.connection()).await?;
+        ) = looked?;
         Ok(Backlog {
             invoices,
             waiting_chunks: chunks.saturating_sub(in_flight),

@@ -1,11 +1,14 @@
 //! The queue: what it is made of.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use caudal_redis::{Client, Shared};
 use redis::RedisResult;
 
-use crate::{Consumer, Name, Options, door::Door, keys::Keys, scripts::Scripts};
+use crate::{Consumer, Name, Options, door::Door, keys::Keys, reach::Reach, scripts::Scripts};
 
 /// How long a lease stands without a heartbeat.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -30,6 +33,8 @@ struct Inner {
     keys: Keys,
     scripts: Scripts,
     door: Door,
+    /// What those who look at the backlog have heard.
+    reach: Mutex<Reach>,
 }
 
 impl Queue {
@@ -41,6 +46,7 @@ impl Queue {
             keys: Keys::new(&options.queue),
             scripts: Scripts::new(),
             door: Door::new(),
+            reach: Mutex::default(),
         };
         Self { inner: Arc::new(inner), lease: LEASE }
     }
@@ -81,6 +87,10 @@ impl Queue {
 
     pub(crate) fn door(&self) -> &Door {
         &self.inner.door
+    }
+
+    pub(crate) fn reach(&self) -> MutexGuard<'_, Reach> {
+        self.inner.reach.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn scripts(&self) -> &Scripts {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What one consumer has heard of Redis.
+/// What one consumer, or one who looks at the queue, has heard of Redis.
 ///
 /// The living renew three times in a lease's time. Where Redis was silent for no longer than one such turn, none of them looks dead,
 /// so calls that fail now and then, as they do on a poor network, are not taken for an outage: else no dead worker's leases would
@@ -31,6 +31,11 @@ impl Reach {
     pub(crate) fn is_steady(&self, now: Instant, lease: Duration) -> bool {
         let long = self.steady_since.is_some_and(|since| now - since >= lease);
         long && !self.is_outage(now, lease)
+    }
+
+    /// The milliseconds of silence that count as the end of a lease; -1 while none does.
+    pub(crate) fn believed_silence(&self, now: Instant, lease: Duration) -> i64 {
+        if self.is_steady(now, lease) { lease.as_millis() as i64 } else { -1 }
     }
 
     fn is_outage(&self, now: Instant, lease: Duration) -> bool {

@@ -1,12 +1,12 @@
 #!lua flags=no-writes
 -- Called by Queue::backlog. One consistent look at how much work there is. A queue nobody has used yet is empty.
 -- KEYS: backlog, stream, dead, retry, paused, settled
--- ARGV: group, nobody
--- Returns {invoices, chunks, chunks in flight, consumers with chunks in flight, dead letters, retries not due yet,
+-- ARGV: group, nobody, milliseconds after which a silent consumer is dead (-1: the silent may live)
+-- Returns {invoices, chunks, chunks in flight, living consumers with chunks in flight, dead letters, retries not due yet,
 -- when the first of these is due (ms) or false, the oldest entry's id or false, 1 while paused,
 -- invoices that ever left the backlog}.
 local backlog_key, stream, dead, retry, paused, settled = unpack(KEYS)
-local group, nobody = ARGV[1], ARGV[2]
+local group, nobody, dead_after = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local pending = redis.pcall('XPENDING', stream, group)
 if pending['err'] then
@@ -17,10 +17,14 @@ if pending['err'] then
 end
 
 local in_flight, busy = pending[1], 0
-for _, consumer in ipairs(pending[4] or {}) do
-  if consumer[1] == nobody then
-    in_flight = in_flight - consumer[2]
-  else
+for _, info in ipairs(in_flight > 0 and redis.call('XINFO', 'CONSUMERS', stream, group) or {}) do
+  local consumer = {}
+  for i = 1, #info, 2 do
+    consumer[info[i]] = info[i + 1]
+  end
+  if consumer.name == nobody then
+    in_flight = in_flight - consumer.pending
+  elseif consumer.pending > 0 and (dead_after < 0 or consumer.idle < dead_after) then
     busy = busy + 1
   end
 end

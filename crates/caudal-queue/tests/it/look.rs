@@ -1,8 +1,9 @@
 //! Looking: numbers that are right, and errors that are not numbers.
 
 use caudal_queue::{Backlog, Error};
+use caudal_testkit::wait;
 
-use crate::world::{World, all_recorded, batch, lease};
+use crate::world::{SOON, World, all_recorded, batch, lease};
 
 #[tokio::test]
 async fn a_queue_nobody_has_used_is_empty_and_looking_makes_no_key() {
@@ -39,6 +40,26 @@ async fn the_backlog_tells_what_waits_from_what_is_in_flight_and_how_many_are_bu
     world.settle(&ones[0], &all_recorded(&ones[0])).await;
     let seen = world.queue.backlog().await.unwrap();
     assert_eq!((seen.invoices, seen.settled), (40, 10));
+}
+
+#[tokio::test]
+async fn a_worker_that_is_silent_for_a_lease_is_not_busy_and_its_chunks_still_count() {
+    let world = World::start().await;
+    world.admit(&batch(&[10, 10])).await;
+    let (mut lives, mut dies) = (world.queue.consumer("pod/1"), world.queue.consumer("pod/2"));
+    let (kept, _left) = (lease(&mut lives, 1).await, lease(&mut dies, 1).await);
+    assert_eq!(world.queue.backlog().await.unwrap().busy_consumers, 2);
+    let seen = wait::until("the dead worker is not busy any more", SOON, async || {
+        world.queue.renew(&[&kept[0]]).await.unwrap();
+        let seen = world.queue.backlog().await.unwrap();
+        if seen.busy_consumers < 2 { Ok(seen) } else { Err(seen) }
+    })
+    .await
+    .unwrap();
+    assert_eq!((seen.busy_consumers, seen.invoices, seen.in_flight_chunks), (1, 20, 2));
+
+    let newcomer = world.another_process();
+    assert_eq!(newcomer.backlog().await.unwrap().busy_consumers, 2, "after an outage the living look silent too");
 }
 
 #[tokio::test]
