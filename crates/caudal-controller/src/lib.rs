@@ -9,6 +9,7 @@ mod herd;
 mod lease;
 mod news;
 mod options;
+mod pods;
 mod report;
 mod rival;
 mod run;

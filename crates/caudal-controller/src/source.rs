@@ -13,6 +13,7 @@ use tracing::debug;
 
 use crate::crd;
 use crate::error::Error;
+use crate::pods::Workers;
 
 /// Items say: look now.
 pub(crate) type Wakes = Pin<Box<dyn Stream<Item = Wake> + Send>>;
@@ -72,6 +73,27 @@ impl Source {
                 Ok(work) => Ok(Load { backlog: work.total(), ..Load::default() }),
                 Err(error) => Err(self.unread(&error, matches!(error, caudal_source::Error::Unavailable(_)))),
             },
+        }
+    }
+
+    /// The names of the workers that have work; none where the queue cannot tell.
+    pub(crate) async fn busy_pods(&self) -> Result<Option<Workers>, Unread> {
+        match &self.kind {
+            Kind::Caudal(queue) => {
+                let known = queue.workers().await.map_err(|error| self.unread(&error, error.is_unavailable()))?;
+                let busy = known.into_iter().filter(|worker| worker.chunks > 0);
+                Ok(Some(busy.map(|worker| worker.name).collect()))
+            }
+            Kind::Foreign(_) => Ok(None),
+        }
+    }
+
+    /// Removes what workers that died without a word have left on the queue's books.
+    pub(crate) async fn tidy(&self) {
+        if let Kind::Caudal(queue) = &self.kind
+            && let Err(error) = queue.tidy().await
+        {
+            debug!(%error, "dead workers stay on the books of the queue at {}", self.url);
         }
     }
 

@@ -73,6 +73,17 @@ impl Target {
         title(&self.reference)
     }
 
+    /// Whether it ends those of its pods first that cost least.
+    pub(crate) fn heeds_cost(&self) -> bool {
+        self.reference.api_version == "apps/v1" && self.reference.kind == "Deployment"
+    }
+
+    /// What finds its pods.
+    pub(crate) async fn selector(&self) -> Result<String, Error> {
+        let selector = self.ask().await?.status.and_then(|status| status.selector);
+        selector.ok_or_else(|| Error::Missing(format!("the selector of {}", self.title())))
+    }
+
     /// How it is: as the watch knows it, or as the API server says.
     pub(crate) async fn scale(&self) -> Result<Scale, Error> {
         match self.attention.as_ref().map_or(Look::Unknown, Attention::look) {

@@ -1,6 +1,7 @@
 //! Looking: how much work there is, and what became of a batch.
 
 use chrono::{DateTime, Utc};
+use redis::RedisResult;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -83,20 +84,10 @@ impl Queue {
         }
         let believed = self.reach().believed_silence(Instant::now(), self.lease_time());
         call.arg(GROUP).arg(NOBODY).arg(believed);
-        let looked = call.invoke_async(&mut self.connection()).await;
+        let looked: RedisResult<Looked> = call.invoke_async(&mut self.connection()).await;
         self.reach().heard(looked.is_ok(), Instant::now(), self.lease_time());
-        let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused, settled): (
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-            Option<f64>,
-            Option<EntryId>,
-            bool,
-            u64,
-        ) = looked?;
+        let (invoices, chunks, in_flight, busy_consumers, dead, retry_invoices, next_due, oldest, paused, settled) =
+            looked?;
         Ok(Backlog {
             invoices,
             waiting_chunks: chunks.saturating_sub(in_flight),
@@ -125,6 +116,9 @@ impl Queue {
         Ok(status.as_deref().and_then(parse).map(|status| Status { rejections: list(rejections), ..status }))
     }
 }
+
+/// What `backlog.lua` returns.
+type Looked = (u64, u64, u64, u64, u64, u64, Option<f64>, Option<EntryId>, bool, u64);
 
 /// The rejected as they are kept: the first's position, and a line of text.
 type Lines = Vec<(u32, Vec<u8>)>;

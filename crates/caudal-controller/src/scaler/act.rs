@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use caudal_scaling::{Decision, History, Load, Observation, Policy, plan};
 use chrono::{DateTime, SubsecRound, Utc};
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 use tokio::time::timeout;
 use tracing::{Instrument, info, info_span};
 
@@ -12,6 +12,7 @@ use super::Scaler;
 use crate::conditions::{Account, Problem};
 use crate::crd::{LastDecision, QueueScaler, QueueScalerSpec};
 use crate::error::Error;
+use crate::pods;
 use crate::report::Outcome;
 use crate::source::Unread;
 use crate::target::{Scale, Target, title};
@@ -53,6 +54,9 @@ impl Scaler {
             self.expected = None;
         }
         self.teller.tell((object, &self.lease), &account, outcome, now);
+        if scale.replicas == 0 {
+            Box::pin(self.source.tidy()).await;
+        }
         written.map(drop)
     }
 
@@ -90,6 +94,8 @@ impl Scaler {
         if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.lease.may_act() {
             return Ok(false);
         }
+        // On the heap: it is rare, and a task keeps the room that its largest step takes.
+        Box::pin(self.spare_the_busy(object, target, scale, verdict)).await;
         let Scale { replicas: from, ready, .. } = *scale;
         let span = info_span!("apply", target = %target.title(), from, to = verdict.replicas, ready);
         // What is still under way when the leadership may have gone to another must not go through.
@@ -107,6 +113,14 @@ impl Scaler {
             "scaled {}", target.title()
         );
         Ok(true)
+    }
+
+    /// Has idle pods go first, where some of them stay.
+    async fn spare_the_busy(&mut self, object: &QueueScaler, target: &Target, scale: &Scale, verdict: &Verdict) {
+        if (1..scale.replicas).contains(&verdict.replicas) && target.heeds_cost() {
+            let pods = Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default());
+            pods::spare(&pods, target.selector(), self.source.busy_pods()).await;
+        }
     }
 
     fn outcome(

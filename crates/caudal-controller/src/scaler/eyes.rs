@@ -1,6 +1,7 @@
 //! How a task sees its target and its queue: opened when first needed, and anew when the object names another or it went bad.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use caudal_scaling::Load;
 use kube::ResourceExt;
@@ -11,9 +12,13 @@ use super::Context;
 use crate::backoff::pause;
 use crate::crd::{self, QueueScaler};
 use crate::error::Error;
+use crate::pods::Workers;
 use crate::source::{Source, Unread, Wakes, no_wakes};
 use crate::surroundings::Surroundings;
 use crate::target::{Scale, Target};
+
+/// How often a queue without workers is tidied up.
+const TIDY: Duration = Duration::from_secs(600);
 
 /// The target, once it is found.
 #[derive(Default)]
@@ -55,11 +60,12 @@ pub(super) struct SourceEye {
     failures: u32,
     /// Told when to look at once.
     pub(super) wakes: Wakes,
+    tidied: Option<Instant>,
 }
 
 impl Default for SourceEye {
     fn default() -> Self {
-        Self { named: None, open: None, again: None, failures: 0, wakes: no_wakes() }
+        Self { named: None, open: None, again: None, failures: 0, wakes: no_wakes(), tidied: None }
     }
 }
 
@@ -103,6 +109,23 @@ impl SourceEye {
                 self.again = Some(Instant::now() + pause(self.failures, fastrand::f64()));
             }
             Err(_) => {}
+        }
+    }
+
+    /// The workers that have work; none where that cannot be told.
+    pub(super) async fn busy_pods(&mut self) -> Result<Option<Workers>, Unread> {
+        match &mut self.open {
+            Some(Ok(source)) => source.busy_pods().await,
+            Some(Err(_)) | None => Ok(None),
+        }
+    }
+
+    /// Tidies the queue up from time to time; to be called while no worker is there to do it.
+    pub(super) async fn tidy(&mut self) {
+        let Some(Ok(source)) = &mut self.open else { return };
+        if self.tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+            self.tidied = Some(Instant::now());
+            source.tidy().await;
         }
     }
 }

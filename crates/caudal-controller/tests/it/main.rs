@@ -5,6 +5,7 @@
 mod authority;
 mod definition;
 mod leading;
+mod pods;
 mod rivals;
 mod scaling;
 mod targets;

@@ -101,6 +101,15 @@ impl World {
 
     /// A controller of this release for this namespace.
     pub(crate) fn controller(&self, release: &str) -> Controller {
+        self.run(release, None)
+    }
+
+    /// The same, by another user's permissions.
+    pub(crate) fn controller_as(&self, release: &str, user: &str) -> Controller {
+        self.run(release, Some(user.to_owned()))
+    }
+
+    fn run(&self, release: &str, user: Option<String>) -> Controller {
         let options = Options {
             release: release.to_owned(),
             namespaces: Vec::new(),
@@ -112,7 +121,7 @@ impl World {
         let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async move {
-            let client = client(&plane, &namespace).await;
+            let client = client_as(&plane, &namespace, user).await;
             run_on(client, &options, &told, token).await.unwrap();
         });
         Controller { probes, shutdown, task, runtime }
@@ -277,9 +286,14 @@ async fn shared_plane() -> Arc<ControlPlane> {
 }
 
 async fn client(plane: &ControlPlane, namespace: &str) -> Client {
+    client_as(plane, namespace, None).await
+}
+
+async fn client_as(plane: &ControlPlane, namespace: &str, user: Option<String>) -> Client {
     let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
     namespace.clone_into(&mut config.default_namespace);
     config.default_retry = false;
+    config.auth_info.impersonate = user;
     Client::try_from(config).unwrap()
 }
