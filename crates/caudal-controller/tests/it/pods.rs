@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use caudal_queue::{Consumer, Lease, Queue, Settlement};
-use caudal_testkit::Redis;
+use caudal_testkit::{Redis, wait};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::world::{World, enqueue, queue, quick};
+use crate::world::{SOON, World, enqueue, queue, quick};
 
 const ANNOTATION: &str = "controller.kubernetes.io/pod-deletion-cost";
 const MARK: &str = "2147483647";
@@ -46,8 +46,9 @@ fn all(costs: &[(&str, &str)]) -> BTreeMap<String, String> {
 async fn busy(queue: &Queue, pod: &str) -> (Consumer, Lease) {
     enqueue(queue, 1).await;
     let mut consumer = queue.consumer(&format!("{pod}/1"));
-    let mut leases = consumer.lease(1, Duration::from_secs(1)).await.unwrap();
-    (consumer, leases.pop().unwrap())
+    let taken = async || consumer.lease(1, Duration::from_millis(100)).await.unwrap().pop().ok_or("nothing");
+    let lease = wait::until("a chunk is taken", SOON, taken).await.unwrap();
+    (consumer, lease)
 }
 
 fn version(version: Option<String>) -> u64 {
