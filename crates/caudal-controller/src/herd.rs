@@ -49,7 +49,7 @@ impl Herd {
         Self { context, surroundings, members, arriving: Vec::new(), known, tasks: JoinSet::new() }
     }
 
-    /// Follows the resources, once the rivals are known, until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
+    /// Follows the resources, once their surroundings are known, until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
     pub(crate) async fn run(
         mut self,
         scope: Option<String>,
@@ -59,9 +59,9 @@ impl Herd {
     ) {
         let client = self.context.client.clone();
         let api = watched::api_of::<DynamicObject>(client, scope.as_deref(), &Kind::QueueScaler.resource());
-        let rivals = self.surroundings.rivals.clone();
+        let surroundings = self.surroundings.clone();
         let events = async move {
-            rivals.listed().await;
+            surroundings.known().await;
             watched::events(api)
         };
         let mut events = events.flatten_stream().boxed();

@@ -46,6 +46,12 @@ impl Surroundings {
         workloads.chain(rivals).collect()
     }
 
+    /// Returns once all of it is known, as far as it can be: until then nobody may be taken to have no rival, and each workload would
+    /// have to be asked for by itself.
+    pub(crate) async fn known(&self) {
+        tokio::join!(self.rivals.listed(), self.deployments.tried(), self.stateful_sets.tried());
+    }
+
     /// The watched workloads that a reference is one of; none where they are not watched.
     pub(crate) fn workloads(&self, reference: &ScaleTargetRef) -> Option<&Workloads> {
         match (reference.api_version.as_str(), reference.kind.as_str()) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 use kube::runtime::watcher;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::watched::{Sight, Unseen, Watched};
 
@@ -17,7 +17,11 @@ pub(crate) type Key = (String, String);
 
 /// What is known of them. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Workloads(Arc<Mutex<Table>>);
+pub(crate) struct Workloads {
+    table: Arc<Mutex<Table>>,
+    /// Whether it is clear that they can be listed, or that they cannot.
+    tried: watch::Sender<bool>,
+}
 
 /// A workload's replicas at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,9 @@ struct Entry {
 impl Workloads {
     /// Takes in what the watch tells.
     pub(crate) fn take(&self, sight: Sight) {
+        if matches!(sight, Ok(watcher::Event::InitDone) | Err(Unseen)) {
+            self.tried.send_replace(true);
+        }
         let mut table = self.lock();
         match sight {
             Err(Unseen) => table.listed = false,
@@ -72,6 +79,12 @@ impl Workloads {
         }
     }
 
+    /// Returns once all that are there have been listed, or are known to be hidden.
+    pub(crate) async fn tried(&self) {
+        // It fails when there is no sender any more; this is one.
+        let _ = self.tried.subscribe().wait_for(|tried| *tried).await;
+    }
+
     /// Looks after one of them from now on; `news` is told of what others do to it.
     pub(crate) fn attend(&self, key: Key, news: Arc<Notify>) -> Attention {
         self.lock().entries.entry(key.clone()).or_default().told.push(Arc::clone(&news));
@@ -79,7 +92,7 @@ impl Workloads {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
