@@ -61,7 +61,7 @@ seccompProfile:
 
 {{- define "caudal.containerSecurity" -}}
 allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
+readOnlyRootFilesystem: {{ .Values.readOnlyRootFilesystem }}
 capabilities:
   drop: [ALL]
 {{- end }}
