@@ -19,6 +19,7 @@ mod python;
 mod repository;
 mod soak;
 mod test;
+mod tilt;
 mod tools;
 
 /// This repository's scripts.
