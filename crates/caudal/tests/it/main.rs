@@ -6,6 +6,7 @@ mod adopt;
 mod cli;
 mod client;
 mod collector;
+mod compose;
 mod dead;
 mod dev;
 mod door;
