@@ -12,6 +12,7 @@ mod bench;
 mod cluster;
 mod cluster_test;
 mod command;
+mod deploy;
 mod dev;
 mod image;
 mod packages;

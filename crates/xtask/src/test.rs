@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    command,
+    command, deploy,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
     python,
     tools::{self, Tool},
@@ -52,6 +52,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
     }
     part(&mut report, "documentation", document);
+    match machine.without_readers() {
+        Some(why) => report.skip("deploy", why, machine.ci),
+        None => part(&mut report, "deploy", deploy::check),
+    }
     match machine.without_cluster() {
         Some(why) => report.skip("cluster", why, machine.ci),
         None => part(&mut report, "cluster", cluster),

@@ -30,6 +30,10 @@ pub(crate) enum Tool {
     Collector,
     /// `pause`, which holds a pod's namespaces.
     Pause,
+    /// `compose`, which reads a Compose file as Docker does.
+    Compose,
+    /// `actionlint`, which reads GitHub's workflows.
+    Actionlint,
 }
 
 /// How a tool is built.
@@ -73,6 +77,10 @@ impl Tool {
                 Recipe { name: "collector", module: "collector", version: "0.165.0", packages: &["."], ..plain }
             }
             Self::Pause => Recipe { name: "pause", module: "pause", version: "1", packages: &["."], ..plain },
+            Self::Compose => {
+                Recipe { name: "compose", module: "compose", version: "2.16.2", packages: &["."], ..plain }
+            }
+            Self::Actionlint => Recipe { name: "actionlint", module: "actionlint", version: "1.7.12", ..plain },
         }
     }
 }

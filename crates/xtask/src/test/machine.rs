@@ -38,6 +38,11 @@ impl Machine {
         (!self.go && !self.assets).then_some(obstacle)
     }
 
+    /// Why what Docker and GitHub read cannot be given to their own readers here, if so.
+    pub(crate) fn without_readers(self) -> Option<&'static str> {
+        (!self.go).then_some("Go is missing, by which the readers are built")
+    }
+
     /// Why there can be no cluster with pods here, if so.
     pub(crate) fn without_cluster(self) -> Option<&'static str> {
         if !self.linux {

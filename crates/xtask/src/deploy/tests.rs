@@ -1,0 +1,76 @@
+//! The workflows name what this repository has.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{image::CAUDAL, repository};
+
+fn read(file: &str) -> String {
+    fs::read_to_string(repository::root().join(file)).unwrap()
+}
+
+fn yaml(file: &str) -> Value {
+    serde_saphyr::from_str(&read(file)).unwrap()
+}
+
+/// The steps of all jobs.
+fn steps(workflow: &Value) -> Vec<&Value> {
+    let jobs = workflow["jobs"].as_object().unwrap().values();
+    jobs.flat_map(|job| job["steps"].as_array().unwrap()).collect()
+}
+
+fn scripts(workflow: &Value) -> String {
+    steps(workflow).iter().filter_map(|step| step["run"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_change_is_tried_by_the_one_command_that_tries_all() {
+    let ci = yaml(".github/workflows/ci.yaml");
+    assert!(scripts(&ci).lines().any(|line| line.ends_with("bash .ci/run")), "{ci}");
+    assert!(repository::root().join(".ci/run").is_file());
+    assert_eq!((&ci["on"]["push"]["branches"], ci["on"].get("pull_request")), (&json!(["main"]), Some(&json!(null))));
+}
+
+#[test]
+fn a_tag_publishes_the_image_that_the_chart_asks_for_and_the_chart_itself() {
+    let (release, values) = (yaml(".github/workflows/release.yaml"), yaml("charts/caudal/values.yaml"));
+    assert_eq!(release["on"]["push"]["tags"], json!(["v*"]));
+    let asked = ["registry", "repository"].map(|part| values["image"][part].as_str().unwrap());
+    let image = release["env"]["IMAGE"].as_str().unwrap();
+    assert_eq!(image, asked.join("/"));
+    assert_eq!(CAUDAL.split_once(':').unwrap().0, image);
+    let charts = release["env"]["CHARTS"].as_str().unwrap();
+    assert_eq!(charts, format!("oci://{}/charts", image.rsplit_once('/').unwrap().0));
+    let scripts = scripts(&release);
+    for command in ["helm package charts/caudal ", "helm push \"dist/caudal-$VERSION.tgz\"", "sha256sum -- *"] {
+        assert!(scripts.contains(command), "{command} is not in\n{scripts}");
+    }
+}
+
+#[test]
+fn the_crates_and_the_chart_have_the_version_that_a_tag_is_compared_with() {
+    let version = env!("CARGO_PKG_VERSION");
+    let has =
+        |file: &str, line: String| assert!(read(file).lines().any(|found| found == line), "{line} is not in {file}");
+    has("Cargo.toml", format!("version = \"{version}\""));
+    has("charts/caudal/Chart.yaml", format!("version: {version}"));
+    has("charts/caudal/Chart.yaml", format!("appVersion: {version}"));
+}
+
+#[test]
+fn a_workflow_uses_actions_of_named_versions_and_no_secret_but_githubs_own_token() {
+    for file in ["ci", "release"] {
+        let file = format!(".github/workflows/{file}.yaml");
+        let workflow = yaml(&file);
+        for action in steps(&workflow).iter().filter_map(|step| step["uses"].as_str()) {
+            let version = action.split_once("@v").map_or("", |(_, version)| version);
+            let named = version.split('.').filter(|part| part.parse::<u32>().is_ok()).count() == 3;
+            assert!(named, "{file}: {action} may become another tomorrow");
+        }
+        let text = read(&file);
+        let secrets: Vec<_> = text.split("secrets.").skip(1).map(|rest| rest.split(' ').next().unwrap()).collect();
+        assert!(secrets.iter().all(|secret| *secret == "GITHUB_TOKEN"), "{file}: {secrets:?}");
+        assert_eq!(workflow["permissions"], json!({"contents": "read"}), "a job that needs more asks for it itself");
+    }
+}
