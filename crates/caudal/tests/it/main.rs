@@ -10,6 +10,7 @@ mod compose;
 mod dead;
 mod dev;
 mod door;
+mod examples;
 mod faults;
 mod full;
 mod long;
