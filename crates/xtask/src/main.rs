@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod chart;
 mod cluster;
 mod cluster_test;
 mod command;
@@ -53,6 +54,8 @@ enum Task {
     ClusterTestInside,
     /// Build the images of the chart's default values.
     Image,
+    /// Write the files that are made from the chart: its README and its renders.
+    Chart(chart::Args),
 }
 
 #[tokio::main]
@@ -75,5 +78,6 @@ async fn run(task: Task) -> Result<ExitCode> {
         Task::ClusterTest => cluster_test::run().await.map(|()| ExitCode::SUCCESS),
         Task::ClusterTestInside => cluster_test::inside().await,
         Task::Image => image::execute(),
+        Task::Chart(args) => chart::execute(&args),
     }
 }

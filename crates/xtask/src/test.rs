@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    command, deploy,
+    chart, command, deploy,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
     python,
     tools::{self, Tool},
@@ -25,6 +25,8 @@ const CONTROLLER: &str = "caudal-controller";
 /// Elsewhere those that start one stand in modules of this name, by which they are told from the others. They are not
 /// told by their packages: with only some of these selected, cargo would build their dependencies anew.
 const CONTROL_PLANE: &str = "control_plane";
+/// So do those of the chart, which need Helm as well.
+const CHART: &str = "chart::";
 
 /// Runs every part, also after one has failed, and prints what each took. A part that cannot be run on this machine is
 /// skipped, and failed where `CI` is set.
@@ -34,7 +36,7 @@ const CONTROL_PLANE: &str = "control_plane";
 pub(crate) fn run() -> Result<ExitCode> {
     let machine = Machine::here();
     let mut report = Report::default();
-    let apart = ["--skip", CONTROL_PLANE];
+    let apart = ["--skip", CONTROL_PLANE, "--skip", CHART];
     part(&mut report, "programs", || programs(&machine));
     part(&mut report, "format", || cargo(&["fmt", "--all", "--check"]));
     part(&mut report, "lints", || {
@@ -50,6 +52,10 @@ pub(crate) fn run() -> Result<ExitCode> {
             part(&mut report, "integration", || test(&["--test", "*"], &apart));
             part(&mut report, "control plane", || test(&["--test", "*"], &[CONTROL_PLANE]));
         }
+    }
+    match machine.without_chart() {
+        Some(why) => report.skip("chart", why, machine.ci),
+        None => part(&mut report, "chart", || test(&["--test", "*"], &[CHART])),
     }
     part(&mut report, "documentation", document);
     match machine.without_readers() {
@@ -108,6 +114,9 @@ fn programs(machine: &Machine) -> Result<()> {
     packages::provide(&POSTGRESQL)?;
     packages::provide(&PGBOUNCER)?;
     python::ensure()?;
+    if machine.without_chart().is_none() {
+        chart::provide()?;
+    }
     if machine.assets || machine.without_control_plane().is_some() {
         return Ok(());
     }

@@ -24,6 +24,10 @@ pub(crate) enum Tool {
     Node,
     /// `helm`, version 3.
     Helm,
+    /// `helm4`: helm, version 4.
+    Helm4,
+    /// `helm-docs`, which makes the chart's README.
+    HelmDocs,
     /// `coredns`.
     CoreDns,
     /// `collector`: an OpenTelemetry collector with the exporters `debug` and `file`.
@@ -43,17 +47,24 @@ struct Recipe {
     version: &'static str,
     packages: &'static [&'static str],
     linker: &'static str,
+    /// The program's name where it is not its package's.
+    program: Option<(&'static str, &'static str)>,
 }
 
 /// The version that clients read from the server is linked in; kubectl and kube-rs cannot do without it.
 const KUBERNETES: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 \
      -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36";
 
-const HELM: &str = "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0";
+/// Without a cluster helm takes Kubernetes' version for the one that is linked in, and 1.20 where there is none.
+const HELM: &str = "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
+     -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37 \
+     -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37";
+
+const HELM4: &str = "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1";
 
 impl Tool {
     fn recipe(self) -> Recipe {
-        let plain = Recipe { name: "", module: "", version: "", packages: &["tool"], linker: "-s -w" };
+        let plain = Recipe { name: "", module: "", version: "", packages: &["tool"], linker: "-s -w", program: None };
         let kubernetes = Recipe { module: "kubernetes", version: "1.36.3", linker: KUBERNETES, ..plain };
         match self {
             Self::ControlPlane => Recipe {
@@ -72,6 +83,15 @@ impl Tool {
                 ..kubernetes
             },
             Self::Helm => Recipe { name: "helm", module: "helm", version: "3.22.0", linker: HELM, ..plain },
+            Self::Helm4 => Recipe {
+                name: "helm4",
+                module: "helm4",
+                version: "4.3.1",
+                linker: HELM4,
+                program: Some(("helm", "helm4")),
+                ..plain
+            },
+            Self::HelmDocs => Recipe { name: "helm-docs", module: "helm-docs", version: "1.14.2", ..plain },
             Self::CoreDns => Recipe { name: "coredns", module: "coredns", version: "1.15.0", ..plain },
             Self::Collector => {
                 Recipe { name: "collector", module: "collector", version: "0.165.0", packages: &["."], ..plain }
@@ -145,6 +165,10 @@ impl Recipe {
         let status = go.status().context("cannot run go")?;
         if !status.success() {
             bail!("go could not build {} {}: {status}", self.name, self.version);
+        }
+        if let Some((built, wanted)) = self.program {
+            let bin = staging.path().join("bin");
+            fs::rename(bin.join(built), bin.join(wanted)).with_context(|| format!("go built no {built}"))?;
         }
         fs::rename(staging.path().join("bin"), folder).with_context(|| format!("cannot make {}", folder.display()))
     }

@@ -43,6 +43,11 @@ impl Machine {
         (!self.go).then_some("Go is missing, by which the readers are built")
     }
 
+    /// Why the chart cannot be rendered here, if so.
+    pub(crate) fn without_chart(self) -> Option<&'static str> {
+        (!self.go).then_some("Go is missing, by which helm is built")
+    }
+
     /// Why there can be no cluster with pods here, if so.
     pub(crate) fn without_cluster(self) -> Option<&'static str> {
         if !self.linux {

@@ -11,7 +11,8 @@ const FULL: Machine = Machine { linux: true, root: true, go: true, assets: false
 
 #[test]
 fn a_machine_with_everything_runs_everything() {
-    assert_eq!((FULL.without_control_plane(), FULL.without_readers(), FULL.without_cluster()), (None, None, None));
+    let without = [FULL.without_control_plane(), FULL.without_chart(), FULL.without_readers(), FULL.without_cluster()];
+    assert_eq!(without, [None; 4]);
 }
 
 #[test]
@@ -26,6 +27,7 @@ fn what_a_machine_lacks_is_the_reason_given() {
         assert_eq!(machine.without_control_plane(), None, "{machine:?}");
     }
     assert!(Machine { go: false, ..FULL }.without_readers().unwrap().contains("Go"));
+    assert!(Machine { go: false, assets: true, ..FULL }.without_chart().unwrap().contains("Go"));
     assert!(Machine { go: false, ..FULL }.without_control_plane().unwrap().contains("KUBEBUILDER_ASSETS"));
 }
 

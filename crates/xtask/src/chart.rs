@@ -1,0 +1,128 @@
+//! `cargo xtask chart`: the files that are made from the chart, its README and its renders.
+#![expect(clippy::print_stderr, reason = "it tells which files it wrote, or which differ")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result};
+use caudal_testkit::programs;
+
+use crate::{
+    command, repository,
+    tools::{self, Tool},
+};
+
+/// Each file here is a set of values, and stands for a way to install the chart.
+const VALUES: &str = "charts/caudal/ci";
+/// What those make of the chart, under the same names.
+const RENDERS: &str = "charts/caudal/ci/rendered";
+
+/// What `cargo xtask chart` understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write nothing, and fail where a file is not as the chart makes it.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Gets what the chart is rendered, documented and tested with.
+///
+/// # Errors
+/// Go is missing, or cannot build one of them.
+pub(crate) fn provide() -> Result<()> {
+    for tool in [Tool::Helm, Tool::Helm4, Tool::HelmDocs] {
+        tools::ensure(tool)?;
+    }
+    Ok(())
+}
+
+/// Writes the files that differ from what the chart makes, or tells which they are.
+///
+/// # Errors
+/// The chart cannot be rendered, or a file cannot be written.
+pub(crate) fn execute(args: &Args) -> Result<ExitCode> {
+    provide()?;
+    let root = repository::root();
+    let mut differs = false;
+    for (file, wanted) in made(&root)? {
+        let path = root.join(&file);
+        let found = fs::read_to_string(&path).ok();
+        if found == wanted {
+            continue;
+        }
+        differs = true;
+        if args.check {
+            let line = first_difference(found.as_deref(), wanted.as_deref());
+            eprintln!("{}:{line} is not as the chart makes it: run `cargo xtask chart`", file.display());
+        } else {
+            write(&path, wanted.as_deref()).with_context(|| path.display().to_string())?;
+            eprintln!("{}", file.display());
+        }
+    }
+    Ok(if differs && args.check { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Every file that the chart makes, and every one that it should not leave behind, with what belongs in it.
+fn made(root: &Path) -> Result<BTreeMap<PathBuf, Option<String>>> {
+    let mut files: BTreeMap<PathBuf, Option<String>> =
+        yaml_files(root, RENDERS)?.into_iter().map(|file| (file, None)).collect();
+    for values in yaml_files(root, VALUES)? {
+        let name = values.file_name().context("a file without a name")?.to_owned();
+        let mut render = program("helm");
+        render.current_dir(root).args(["template", "caudal", "charts/caudal", "--namespace", "invoices", "--values"]);
+        let render = command::text(render.arg(&values)).with_context(|| values.display().to_string())?;
+        files.insert(Path::new(RENDERS).join(name), Some(render + "\n"));
+    }
+    files.insert("charts/caudal/README.md".into(), Some(readme(root)?));
+    Ok(files)
+}
+
+fn readme(root: &Path) -> Result<String> {
+    let mut docs = program("helm-docs");
+    docs.current_dir(root).args(["--chart-search-root", "charts", "--sort-values-order", "file", "--dry-run"]);
+    docs.args(["--log-level", "warning"]);
+    Ok(command::text(&mut docs)? + "\n")
+}
+
+/// One of the pinned programs, whatever `PATH` has.
+fn program(name: &str) -> Command {
+    Command::new(programs::cache().join("bin").join(name))
+}
+
+fn yaml_files(root: &Path, folder: &str) -> Result<Vec<PathBuf>> {
+    let folder = Path::new(folder);
+    let Ok(entries) = fs::read_dir(root.join(folder)) else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = PathBuf::from(entry?.file_name());
+        if name.extension().is_some_and(|extension| extension == "yaml") {
+            files.push(folder.join(name));
+        }
+    }
+    Ok(files)
+}
+
+fn write(path: &Path, wanted: Option<&str>) -> Result<()> {
+    let Some(text) = wanted else { return Ok(fs::remove_file(path)?) };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write(path, text)?)
+}
+
+/// The number of the first line that is not the same in both.
+fn first_difference(found: Option<&str>, wanted: Option<&str>) -> usize {
+    let mut found = found.unwrap_or_default().lines();
+    let mut wanted = wanted.unwrap_or_default().lines();
+    let mut line = 1;
+    loop {
+        match (found.next(), wanted.next()) {
+            (Some(one), Some(other)) if one == other => line += 1,
+            _ => return line,
+        }
+    }
+}

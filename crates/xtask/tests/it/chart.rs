@@ -1,0 +1,8 @@
+//! The chart, rendered by Helm 3 and 4 and given to a real API server.
+
+mod alerts;
+mod files;
+mod helm;
+mod paths;
+mod server;
+mod values;

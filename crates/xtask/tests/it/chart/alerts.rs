@@ -1,0 +1,101 @@
+//! Alerts and dashboard ask for metrics that exist, in words that Prometheus understands.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use promql_parser::label::Matchers;
+use promql_parser::parser::{self, Expr, VectorSelector};
+use promql_parser::util::{ExprVisitor, walk_expr};
+use serde_json::Value;
+
+use super::helm::{rendered, root};
+
+/// The metrics and labels of the README's table, which the programs themselves write.
+fn known() -> (BTreeSet<String>, BTreeSet<String>) {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) = readme.split_once("<!-- begin metrics -->").unwrap();
+    let (table, _) = table.split_once("<!-- end metrics -->").unwrap();
+    let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`').to_owned();
+        if cells[2] == "histogram" {
+            metrics.extend(["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}")));
+        }
+        metrics.insert(name);
+        labels.extend(cells[3].split(',').map(|label| label.trim().trim_matches('`').to_owned()));
+    }
+    assert!(metrics.len() > 20, "{metrics:?}");
+    (metrics, labels)
+}
+
+#[test]
+fn every_alert_is_about_metrics_that_exist() {
+    let rules: Vec<Value> = ["full-values.yaml", "controller-only-values.yaml"]
+        .iter()
+        .flat_map(|values| rendered(values))
+        .filter(|object| object["kind"] == "PrometheusRule")
+        .flat_map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().clone())
+        .collect();
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        assert_known(rule["expr"].as_str().unwrap());
+        for text in ["summary", "description"] {
+            assert!(rule["annotations"][text].as_str().is_some_and(|text| !text.is_empty()), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn every_panel_is_about_metrics_that_exist() {
+    let dashboard: Value =
+        serde_json::from_slice(&fs::read(root().join("charts/caudal/dashboards/caudal.json")).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() > 10, "{panels:?}");
+    for target in panels.iter().flat_map(|panel| panel["targets"].as_array().unwrap()) {
+        let asked = target["expr"].as_str().unwrap().replace("$__rate_interval", "1m");
+        assert_known(&asked);
+    }
+}
+
+fn assert_known(asked: &str) {
+    let expression = parser::parse(asked).unwrap_or_else(|error| panic!("{asked}: {error}"));
+    let mut asked_for = AskedFor::default();
+    walk_expr(&mut asked_for, &expression).unwrap();
+    assert!(!asked_for.metrics.is_empty(), "{asked}");
+    let (metrics, labels) = known();
+    let added = ["namespace", "job"].map(str::to_owned);
+    for metric in asked_for.metrics {
+        assert!(metrics.contains(&metric), "{asked}: no metric {metric}");
+    }
+    for label in asked_for.labels {
+        assert!(labels.contains(&label) || added.contains(&label), "{asked}: no label {label}");
+    }
+}
+
+#[derive(Default)]
+struct AskedFor {
+    metrics: Vec<String>,
+    labels: Vec<String>,
+}
+
+impl AskedFor {
+    fn add(&mut self, selector: &VectorSelector) {
+        self.metrics.extend(selector.name.clone());
+        let Matchers { matchers, .. } = &selector.matchers;
+        self.labels.extend(matchers.iter().map(|matcher| matcher.name.clone()));
+    }
+}
+
+impl ExprVisitor for AskedFor {
+    type Error = std::convert::Infallible;
+
+    fn pre_visit(&mut self, expression: &Expr) -> Result<bool, Self::Error> {
+        match expression {
+            Expr::VectorSelector(selector) => self.add(selector),
+            Expr::MatrixSelector(range) => self.add(&range.vs),
+            _ => {}
+        }
+        Ok(true)
+    }
+}
