@@ -1,4 +1,4 @@
-//! What Docker and GitHub read of this repository, given to readers of their own kind.
+//! What Docker, kind and GitHub read of this repository, given to readers of their own kind.
 
 use std::process::Command;
 
@@ -9,15 +9,16 @@ use crate::{
     tools::{self, Tool},
 };
 
-/// Reads the Compose file as Docker would, and the workflows as GitHub would.
+/// Reads the Compose file as Docker would, the cluster's as kind would, and the workflows as GitHub would.
 ///
 /// # Errors
 /// Go is missing, or a file would be refused; the reader's words are told.
 pub(crate) fn check() -> Result<()> {
-    let compose = tools::ensure(Tool::Compose)?.join("compose");
-    command::run(Command::new(compose).arg(repository::root().join("deploy/compose.yaml")))
-        .context("deploy/compose.yaml")?;
-
+    let readers = tools::ensure(Tool::Readers)?.join("readers");
+    for reader in ["compose", "kind"] {
+        let file = format!("deploy/{reader}.yaml");
+        command::run(Command::new(&readers).arg(reader).arg(repository::root().join(&file))).context(file)?;
+    }
     let actionlint = tools::ensure(Tool::Actionlint)?.join("actionlint");
     let folder = repository::root().join(".github/workflows");
     let files: Vec<_> = folder.read_dir()?.filter_map(|file| Some(file.ok()?.path())).collect();

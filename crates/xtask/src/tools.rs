@@ -34,8 +34,8 @@ pub(crate) enum Tool {
     Collector,
     /// `pause`, which holds a pod's namespaces.
     Pause,
-    /// `compose`, which reads a Compose file as Docker does.
-    Compose,
+    /// `readers`, which reads files for Docker Compose and for kind as they do.
+    Readers,
     /// `actionlint`, which reads GitHub's workflows.
     Actionlint,
 }
@@ -97,9 +97,7 @@ impl Tool {
                 Recipe { name: "collector", module: "collector", version: "0.165.0", packages: &["."], ..plain }
             }
             Self::Pause => Recipe { name: "pause", module: "pause", version: "1", packages: &["."], ..plain },
-            Self::Compose => {
-                Recipe { name: "compose", module: "compose", version: "2.16.2", packages: &["."], ..plain }
-            }
+            Self::Readers => Recipe { name: "readers", module: "readers", version: "1", packages: &["."], ..plain },
             Self::Actionlint => Recipe { name: "actionlint", module: "actionlint", version: "1.7.12", ..plain },
         }
     }

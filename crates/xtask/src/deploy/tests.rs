@@ -1,4 +1,4 @@
-//! The workflows name what this repository has.
+//! The workflows name what this repository has, and a laptop's port leads to the API.
 
 use std::fs;
 
@@ -73,4 +73,16 @@ fn a_workflow_uses_actions_of_named_versions_and_no_secret_but_githubs_own_token
         assert!(secrets.iter().all(|secret| *secret == "GITHUB_TOKEN"), "{file}: {secrets:?}");
         assert_eq!(workflow["permissions"], json!({"contents": "read"}), "a job that needs more asks for it itself");
     }
+}
+
+#[test]
+fn a_laptops_port_leads_to_the_api_of_the_chart() {
+    let (kind, service) = (yaml("deploy/kind.yaml"), yaml("deploy/kind-service.yaml"));
+    let mapping = &kind["nodes"][0]["extraPortMappings"][0];
+    assert_eq!((&mapping["hostPort"], &mapping["listenAddress"]), (&json!(8000), &json!("127.0.0.1")));
+    let port = &service["spec"]["ports"][0];
+    assert_eq!((&port["nodePort"], &service["spec"]["type"]), (&mapping["containerPort"], &json!("NodePort")));
+    let api = read("charts/caudal/templates/api.yaml");
+    let name = port["targetPort"].as_str().unwrap();
+    assert!(api.contains(&format!("- {{name: {name}, containerPort: 8000}}")), "{api}");
 }
