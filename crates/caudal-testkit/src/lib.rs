@@ -3,6 +3,7 @@
 mod black_hole;
 mod celery;
 mod control_plane;
+pub mod documents;
 mod error;
 mod folder;
 mod otlp;

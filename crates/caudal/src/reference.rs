@@ -1,4 +1,4 @@
-//! The tables of the README, made by the code: settings and metrics. `UPDATE_README=1 cargo test -p caudal reference` writes them.
+//! The tables of `deploy/reference.md`, made by the code: settings and metrics. `UPDATE_TABLES=1 cargo test -p caudal reference` writes them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn there_are_few_settings() {
 
 // One test: two that write to one file would undo each other.
 #[tokio::test]
-async fn the_tables_of_the_readme_are_what_the_code_says() {
+async fn the_tables_of_the_reference_are_what_the_code_says() {
     let setting = |Setting { arg, commands }: Setting| {
         let default: Vec<_> = arg.get_default_values().iter().map(|value| format!("`{}`", value.display())).collect();
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
@@ -101,18 +101,18 @@ fn metrics() -> BTreeMap<String, (Description, Vec<&'static str>)> {
     metrics
 }
 
-/// Compares the table with the one between the README's comments `<!-- begin NAME -->` and `<!-- end NAME -->`.
+/// Compares the table with the one between the page's comments `<!-- begin NAME -->` and `<!-- end NAME -->`.
 fn compare(name: &str, columns: [&str; 5], rows: impl Iterator<Item = String>) {
     let head = format!("| {} |", columns.join(" | "));
     let made = [head, "|---|---|---|---|---|".to_owned()].into_iter().chain(rows).collect::<Vec<_>>().join("\n");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = fs::read_to_string(&path).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/reference.md");
+    let page = fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("\n<!-- end {name} -->"));
-    let (before, rest) = readme.split_once(&begin).unwrap();
+    let (before, rest) = page.split_once(&begin).unwrap();
     let (found, after) = rest.split_once(&end).unwrap();
-    if found != made && env::var_os("UPDATE_README").is_some() {
+    if found != made && env::var_os("UPDATE_TABLES").is_some() {
         fs::write(&path, format!("{before}{begin}{made}{end}{after}")).unwrap();
         return;
     }
-    assert_eq!(found, made, "the table of {name}: UPDATE_README=1 cargo test -p caudal reference writes it");
+    assert_eq!(found, made, "the table of {name}: UPDATE_TABLES=1 cargo test -p caudal reference writes it");
 }

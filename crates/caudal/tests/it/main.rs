@@ -9,6 +9,7 @@ mod collector;
 mod compose;
 mod dead;
 mod dev;
+mod documents;
 mod door;
 mod examples;
 mod faults;

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::helm::{rendered, root};
 
-/// The metrics and labels of the README's table, which the programs themselves write.
+/// The metrics and labels of the reference, which the programs themselves write.
 fn known() -> (BTreeSet<String>, BTreeSet<String>) {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, table) = readme.split_once("<!-- begin metrics -->").unwrap();
+    let page = fs::read_to_string(root().join("deploy/reference.md")).unwrap();
+    let (_, table) = page.split_once("<!-- begin metrics -->").unwrap();
     let (table, _) = table.split_once("<!-- end metrics -->").unwrap();
     let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
     for row in table.lines().filter(|line| line.starts_with("| `")) {
