@@ -1,4 +1,4 @@
-//! `cargo xtask chart`: the files that are made from the chart, its README and its renders.
+//! `cargo xtask chart`: the files that are made from the chart: its README, its renders, and what is installed without Helm.
 #![expect(clippy::print_stderr, reason = "it tells which files it wrote, or which differ")]
 
 use std::{
@@ -20,6 +20,42 @@ use crate::{
 const VALUES: &str = "charts/caudal/ci";
 /// What those make of the chart, under the same names.
 const RENDERS: &str = "charts/caudal/ci/rendered";
+
+/// A file for those who install without Helm.
+struct Plain {
+    file: &'static str,
+    comment: &'static str,
+    values: &'static str,
+}
+
+const PLAIN: [Plain; 2] = [
+    Plain {
+        file: "deploy/kubernetes/caudal.yaml",
+        comment: "\
+# All of Caudal, for those who install it without Helm. Made from the chart by `cargo xtask chart`.
+#
+#     kubectl apply --server-side --filename charts/caudal/crds
+#     kubectl create namespace caudal
+#     kubectl --namespace caudal create secret generic caudal-passwords \\
+#       --from-literal=redis-password=\"$(openssl rand -hex 16)\" --from-literal=postgres-password=\"$(openssl rand -hex 16)\"
+#     kubectl --namespace caudal apply --server-side --filename deploy/kubernetes/caudal.yaml
+",
+        values: "auth.existingSecret=caudal-passwords",
+    },
+    Plain {
+        file: "deploy/kubernetes/controller.yaml",
+        comment: "\
+# The controller alone, for QueueScalers of your own in the namespace caudal. Made from the chart by `cargo xtask chart`.
+#
+#     kubectl apply --server-side --filename charts/caudal/crds
+#     kubectl create namespace caudal
+#     kubectl --namespace caudal apply --server-side --filename deploy/kubernetes/controller.yaml
+#
+# It may read the Secrets named redis and broker there; deploy/examples/queuescalers has a QueueScaler for each kind of queue.
+",
+        values: "controller.only=true,controller.secretNames={redis,broker}",
+    },
+];
 
 /// What `cargo xtask chart` understands.
 #[derive(Debug, clap::Args)]
@@ -72,13 +108,38 @@ fn made(root: &Path) -> Result<BTreeMap<PathBuf, Option<String>>> {
         yaml_files(root, RENDERS)?.into_iter().map(|file| (file, None)).collect();
     for values in yaml_files(root, VALUES)? {
         let name = values.file_name().context("a file without a name")?.to_owned();
-        let mut render = program("helm");
-        render.current_dir(root).args(["template", "caudal", "charts/caudal", "--namespace", "invoices", "--values"]);
-        let render = command::text(render.arg(&values)).with_context(|| values.display().to_string())?;
-        files.insert(Path::new(RENDERS).join(name), Some(render + "\n"));
+        let render = render(root, "invoices", &["--values", &values.display().to_string()])?;
+        files.insert(Path::new(RENDERS).join(name), Some(render));
     }
+    for Plain { file, comment, values } in PLAIN {
+        let render = render(root, "caudal", &["--no-hooks", "--set", values])?;
+        files.insert(file.into(), Some(format!("{comment}{render}")));
+    }
+    files.insert("deploy/prometheus-alerts.yaml".into(), Some(alerts(root)?));
     files.insert("charts/caudal/README.md".into(), Some(readme(root)?));
     Ok(files)
+}
+
+fn render(root: &Path, namespace: &str, more: &[&str]) -> Result<String> {
+    let mut helm = program("helm");
+    helm.current_dir(root).args(["template", "caudal", "charts/caudal", "--namespace", namespace]).args(more);
+    Ok(command::text(&mut helm)? + "\n")
+}
+
+/// The chart's alerts as a file of rules, for a Prometheus without the operator: about whatever it reads.
+fn alerts(root: &Path) -> Result<String> {
+    let set = "auth.existingSecret=unused,metrics.prometheusRule.enabled=true";
+    let rule = render(root, "caudal", &["--set", set, "--show-only", "templates/alerts.yaml"])?;
+    let (_, rules) = rule.split_once("\nspec:\n").context("no alerts were rendered")?;
+    let mut text =
+        "# The chart's alerts for a Prometheus without the operator. Made from the chart by `cargo xtask chart`.\n"
+            .to_owned();
+    for line in rules.lines() {
+        text.push_str(line.strip_prefix("  ").unwrap_or(line));
+        text.push('\n');
+    }
+    let of = r#"namespace="caudal",job="caudal-metrics""#;
+    Ok(text.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), ""))
 }
 
 fn readme(root: &Path) -> Result<String> {

@@ -1,55 +1,15 @@
-//! What a real API server makes of the chart. Nothing is behind it: no pod runs.
+//! What a real API server makes of the chart.
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use caudal_testkit::{ControlPlane, wait};
+use caudal_testkit::wait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
-use super::helm::{BOTH, helm, identity, rendered, root, text, values_files};
+use super::helm::{BOTH, identity, rendered, values_files};
+use super::plane::{file, namespace, on, plane};
 
 const SOON: Duration = Duration::from_secs(30);
-
-static PLANE: Mutex<Weak<ControlPlane>> = Mutex::const_new(Weak::new());
-
-/// The API server that these tests share, with the resources that the renders use.
-async fn plane() -> Arc<ControlPlane> {
-    let mut known = PLANE.lock().await;
-    if let Some(plane) = known.upgrade() {
-        return plane;
-    }
-    let plane = Arc::new(ControlPlane::start().await.unwrap());
-    for definitions in ["charts/caudal/crds", "crates/xtask/tests/it/chart/monitoring.yaml"] {
-        let file = root().join(definitions).display().to_string();
-        plane.kubectl(&["apply", "--server-side", "--filename", &file]).await.unwrap();
-    }
-    let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=30s"];
-    plane.kubectl(&established).await.unwrap();
-    *known = Arc::downgrade(&plane);
-    plane
-}
-
-async fn namespace(plane: &ControlPlane, name: &str) {
-    let restricted = "pod-security.kubernetes.io/enforce=restricted";
-    plane.kubectl(&["create", "namespace", name]).await.unwrap();
-    plane.kubectl(&["label", "namespace", name, restricted]).await.unwrap();
-}
-
-/// Runs a Helm on this cluster.
-fn on(plane: &ControlPlane, program: &str, arguments: &[&str]) -> String {
-    text(helm(program).args(arguments).env("KUBECONFIG", plane.kubeconfig()))
-}
-
-/// Objects in a file that goes with the folder.
-fn file(folder: &TempDir, objects: &[Value]) -> String {
-    let path: PathBuf = folder.path().join("objects.json");
-    fs::write(&path, json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()).unwrap();
-    path.display().to_string()
-}
 
 #[tokio::test]
 async fn every_render_is_accepted_and_its_pods_are_restricted() {
