@@ -4,8 +4,12 @@
 
 mod authority;
 mod definition;
+mod last_worker;
 mod leading;
+mod long;
+mod outage;
 mod pods;
+mod record;
 mod rivals;
 mod scaling;
 mod targets;
