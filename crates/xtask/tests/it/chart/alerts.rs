@@ -41,8 +41,13 @@ fn every_alert_is_about_metrics_that_exist() {
         .flat_map(|rules| rules["groups"][0]["rules"].as_array().unwrap().clone())
         .collect();
     assert!(rules.len() > 25, "{rules:?}");
+    let guide = fs::read_to_string(root().join("deploy/README.md")).unwrap();
     for rule in rules {
         assert_known(rule["expr"].as_str().unwrap());
+        let name = rule["alert"].as_str().unwrap();
+        assert!(guide.contains(&format!("### {name}\n")), "{name} is not in the operators' guide");
+        let place = format!("deploy/README.md#{}", name.to_lowercase());
+        assert!(rule["annotations"]["runbook_url"].as_str().unwrap().ends_with(&place), "{rule}");
         for text in ["summary", "description"] {
             assert!(rule["annotations"][text].as_str().is_some_and(|text| !text.is_empty()), "{rule}");
         }
