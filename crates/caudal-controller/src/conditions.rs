@@ -28,6 +28,8 @@ pub(crate) struct Account<'a> {
     pub(crate) target: String,
     /// Whether there is work; none if that is not known.
     pub(crate) active: Option<bool>,
+    /// What a person should know about what was found in the queue.
+    pub(crate) note: Option<&'a str>,
     /// None when the target could not be seen.
     pub(crate) judged: Option<(&'a Decision, &'a Verdict)>,
     /// What keeps the controller from scaling.
@@ -98,7 +100,7 @@ fn ready(account: &Account<'_>) -> Said {
 
 fn active(account: &Account<'_>) -> Said {
     match account.active {
-        Some(true) => Said::new(ACTIVE, true, "Work", "the queue holds work"),
+        Some(true) => Said::new(ACTIVE, true, "Work", account.note.unwrap_or("the queue holds work")),
         Some(false) => Said::new(ACTIVE, false, "Idle", "nothing waits and nothing is in flight"),
         None => Said {
             type_: ACTIVE,

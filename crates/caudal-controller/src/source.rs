@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use caudal_queue::{Backlog, InvalidName, Name, Queue, Wake};
 use caudal_scaling::Load;
+use caudal_source::Work;
 use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use tracing::debug;
+use uuid::Uuid;
 
 use crate::crd;
 use crate::error::Error;
 use crate::pods::Workers;
+
+/// How a user writes where a Redis is.
+const WANTED: &str = "redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TLS";
 
 /// Items say: look now.
 pub(crate) type Wakes = Pin<Box<dyn Stream<Item = Wake> + Send>>;
@@ -21,11 +26,9 @@ pub(crate) type Wakes = Pin<Box<dyn Stream<Item = Wake> + Send>>;
 /// Why a queue cannot be read. The texts hold no secrets.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Unread {
-    /// This program does not know how to.
-    #[error(
-        "the source {0} is part of the resource, but this version of Caudal cannot read it yet; it reads caudal and list"
-    )]
-    NotSupported(&'static str),
+    /// Only a change of the object can mend it.
+    #[error("{0}")]
+    Invalid(String),
     /// The Secret or its key is not there, or may not be read.
     #[error("the Redis password: {0}")]
     Secret(String),
@@ -41,7 +44,7 @@ impl Unread {
     /// The reason of a condition.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::NotSupported(_) => "SourceNotSupported",
+            Self::Invalid(_) => "InvalidSource",
             Self::Secret(_) => "SecretNotFound",
             Self::Unavailable(_) => "SourceUnavailable",
             Self::Misconfigured(_) => "SourceMisconfigured",
@@ -63,17 +66,22 @@ enum Kind {
 }
 
 impl Source {
-    /// What there is to do now.
-    pub(crate) async fn load(&self) -> Result<Load, Unread> {
+    /// What there is to do now, and what a person should know about that.
+    pub(crate) async fn load(&self) -> Result<(Load, Option<String>), Unread> {
         match &self.kind {
             Kind::Caudal(queue) => {
-                queue.backlog().await.map(load).map_err(|error| self.unread(&error, error.is_unavailable()))
+                let backlog = queue.backlog().await.map_err(|error| self.unread(&error, error.is_unavailable()))?;
+                Ok((load(backlog), None))
             }
-            Kind::Foreign(source) => match source.observe(&self.server).await {
-                Ok(work) => Ok(Load { backlog: work.total(), ..Load::default() }),
-                Err(error) => Err(self.unread(&error, matches!(error, caudal_source::Error::Unavailable(_)))),
-            },
+            Kind::Foreign(source) => {
+                let work = self.observe(source).await?;
+                Ok((foreign_load(&work), work.note))
+            }
         }
+    }
+
+    async fn observe(&self, source: &caudal_source::Source) -> Result<Work, Unread> {
+        source.observe(&self.server).await.map_err(|error| self.unread(&error, error.is_unavailable()))
     }
 
     /// The names of the workers that have work; none where the queue cannot tell.
@@ -84,7 +92,7 @@ impl Source {
                 let busy = known.into_iter().filter(|worker| worker.chunks > 0);
                 Ok(Some(busy.map(|worker| worker.name).collect()))
             }
-            Kind::Foreign(_) => Ok(None),
+            Kind::Foreign(source) => Ok(self.observe(source).await?.workers),
         }
     }
 
@@ -108,12 +116,25 @@ impl Source {
     /// The cause of an outage changes from moment to moment, so it goes to the log: a status written every second helps nobody.
     fn unread(&self, error: &dyn std::error::Error, unavailable: bool) -> Unread {
         let url = &self.url;
-        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        let Some(cause) = error.source() else {
+            let message = format!("{error} (Redis at {url})");
+            return if unavailable { Unread::Unavailable(message) } else { Unread::Misconfigured(message) };
+        };
         if unavailable {
-            debug!(cause, "{error} at {url}");
+            debug!(%cause, "{error} at {url}");
             return Unread::Unavailable(format!("{error} at {url}"));
         }
         Unread::Misconfigured(format!("{error} at {url}: {cause}"))
+    }
+}
+
+fn foreign_load(work: &Work) -> Load {
+    Load {
+        backlog: work.total(),
+        busy: u32::try_from(work.busy).unwrap_or(u32::MAX),
+        next_due: work.next_due,
+        arrived: work.arrived,
+        finished: None,
     }
 }
 
@@ -146,28 +167,22 @@ impl Sources {
 
     /// Opens the queue that an object of this namespace names. Connects nothing yet.
     pub(crate) async fn open(&self, namespace: &str, source: &crd::Source) -> Result<Source, Unread> {
-        let crd::Source { caudal, list, stream, sorted_set, celery: _ } = source;
-        let (redis, server, kind) = if let Some(crd::CaudalQueue { redis, queue }) = caudal {
-            let queue: Name = queue
-                .parse()
-                .map_err(|error: InvalidName| Unread::Misconfigured(format!("a queue's name is {error}")))?;
+        let crd::Source { caudal, .. } = source;
+        if let Some(crd::CaudalQueue { redis, queue }) = caudal {
+            let queue: Name =
+                queue.parse().map_err(|error: InvalidName| Unread::Invalid(format!("a queue's name is {error}")))?;
             let server = self.server(namespace, redis).await?;
             let queue = Queue::new(&server, &caudal_queue::Options { queue });
-            (redis, server, Kind::Caudal(queue))
-        } else if let Some(crd::RedisList { redis, keys, processing_keys }) = list {
-            let list = caudal_source::List { keys: keys.clone(), processing: processing_keys.clone() };
-            (redis, self.server(namespace, redis).await?, Kind::Foreign(caudal_source::Source::List(list)))
-        } else {
-            let name = if stream.is_some() {
-                "stream"
-            } else if sorted_set.is_some() {
-                "sortedSet"
-            } else {
-                "celery"
-            };
-            return Err(Unread::NotSupported(name));
+            return Ok(Source { kind: Kind::Caudal(queue), url: redis.url.clone(), server });
+        }
+        let Some((redis, foreign)) = foreign(source) else {
+            return Err(Unread::Invalid("spec.source names no queue".to_owned()));
         };
-        Ok(Source { kind, url: redis.url.clone(), server })
+        Ok(Source {
+            kind: Kind::Foreign(foreign),
+            url: redis.url.clone(),
+            server: self.server(namespace, redis).await?,
+        })
     }
 
     async fn server(&self, namespace: &str, redis: &crd::RedisServer) -> Result<Arc<caudal_redis::Client>, Unread> {
@@ -182,7 +197,7 @@ impl Sources {
         }
         let options = caudal_redis::Options { redis_url: url.clone().into() };
         let server = caudal_redis::Client::new(&options)
-            .map_err(|error| Unread::Misconfigured(format!("a queue's name is {error}")))?;
+            .map_err(|_| Unread::Invalid(format!("{} is no address of a Redis: write {WANTED}", redis.url)))?;
         let server = Arc::new(server);
         servers.insert(url, Arc::downgrade(&server));
         Ok(server)
@@ -195,6 +210,33 @@ impl Sources {
             Error::of(&what, secrets.get(&secret.name)).await.map_err(|error| Unread::Secret(error.to_string()))?;
         let value = found.data.and_then(|mut data| data.remove(&secret.key));
         value.map(|value| value.0).ok_or_else(|| Unread::Secret(format!("{what} has no key {}", secret.key)))
+    }
+}
+
+/// A queue that is not Caudal's, and its Redis.
+fn foreign(source: &crd::Source) -> Option<(&crd::RedisServer, caudal_source::Source)> {
+    use caudal_source::{Celery, DueBy, List, SortedSet, Source, Stream};
+    let crd::Source { caudal: _, list, stream, sorted_set, celery } = source;
+    if let Some(crd::RedisList { redis, keys, processing_keys }) = list {
+        Some((redis, Source::List(List { keys: keys.clone(), processing: processing_keys.clone() })))
+    } else if let Some(crd::RedisStream { redis, key, group }) = stream {
+        Some((redis, Source::Stream(Stream { key: key.clone(), group: group.clone() })))
+    } else if let Some(crd::RedisSortedSet { redis, key, due_by }) = sorted_set {
+        let due_by = due_by.map(|unit| match unit {
+            crd::DueBy::UnixSeconds => DueBy::UnixSeconds,
+            crd::DueBy::UnixMilliseconds => DueBy::UnixMilliseconds,
+        });
+        Some((redis, Source::SortedSet(SortedSet { key: key.clone(), due_by })))
+    } else {
+        let crd::CeleryQueues { redis, queues, priority_steps, global_key_prefix, acks_late } = celery.as_ref()?;
+        let celery = Celery {
+            queues: queues.clone(),
+            priority_steps: priority_steps.clone(),
+            key_prefix: global_key_prefix.clone(),
+            acks_late: *acks_late,
+            asker: format!("caudal.{}", Uuid::new_v4()),
+        };
+        Some((redis, Source::Celery(celery)))
     }
 }
 

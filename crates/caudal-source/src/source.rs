@@ -1,9 +1,11 @@
-//! The kinds of queues, and how each is asked.
+//! The kinds of queues, and what is found in one.
+
+use std::collections::BTreeSet;
 
 use caudal_redis::Client;
-use redis::pipe;
+use chrono::{DateTime, Utc};
 
-use crate::Error;
+use crate::{Celery, Error, List, SortedSet, Stream};
 
 /// A foreign queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,30 +13,37 @@ use crate::Error;
 pub enum Source {
     /// One or several Redis lists.
     List(List),
-}
-
-/// One or several Redis lists that the same workers serve.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct List {
-    /// The lists that entries wait in.
-    pub keys: Vec<String>,
-    /// The lists that entries are moved to while a worker has them; none where workers just pop.
-    pub processing: Vec<String>,
+    /// A Redis stream with its consumer group.
+    Stream(Stream),
+    /// A Redis sorted set.
+    SortedSet(SortedSet),
+    /// Queues of Celery.
+    Celery(Celery),
 }
 
 /// How much work a queue holds, at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Work {
     /// Entries that wait.
     pub waiting: u64,
     /// Entries that a worker has, as far as the queue tells.
     pub in_flight: u64,
+    /// Workers that have work; 0 where the queue cannot tell.
+    pub busy: u64,
+    /// Their names, of those that are known; none where the queue cannot tell. A name is the worker's host's, or what it calls itself.
+    pub workers: Option<BTreeSet<String>>,
+    /// When the earliest entry comes due that does not wait yet, by the clock of Redis.
+    pub next_due: Option<DateTime<Utc>>,
+    /// All that ever arrived; none where Redis does not count it. Falls where the queue was made anew.
+    pub arrived: Option<u64>,
+    /// What a person should know about these numbers, as a sentence without its capital and stop.
+    pub note: Option<String>,
 }
 
 impl Work {
     /// Entries waiting and in flight.
     pub fn total(&self) -> u64 {
-        self.waiting + self.in_flight
+        self.waiting.saturating_add(self.in_flight)
     }
 }
 
@@ -42,23 +51,13 @@ impl Source {
     /// Looks how much work the queue holds.
     ///
     /// # Errors
-    /// `Unavailable` and `Misconfigured`; an error is never a number.
+    /// An error is never a number; see [`Error`].
     pub async fn observe(&self, redis: &Client) -> Result<Work, Error> {
         match self {
             Self::List(list) => list.observe(redis).await,
+            Self::Stream(stream) => stream.observe(redis).await,
+            Self::SortedSet(set) => set.observe(redis).await,
+            Self::Celery(celery) => celery.observe(redis).await,
         }
-    }
-}
-
-impl List {
-    async fn observe(&self, redis: &Client) -> Result<Work, Error> {
-        let mut lengths = pipe();
-        lengths.atomic();
-        for key in self.keys.iter().chain(&self.processing) {
-            lengths.cmd("LLEN").arg(key);
-        }
-        let lengths: Vec<u64> = lengths.query_async(&mut redis.shared()).await?;
-        let (waiting, in_flight) = lengths.split_at(self.keys.len().min(lengths.len()));
-        Ok(Work { waiting: waiting.iter().sum(), in_flight: in_flight.iter().sum() })
     }
 }

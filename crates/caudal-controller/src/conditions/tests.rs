@@ -19,6 +19,7 @@ fn look(authority: Authority, problem: Option<Problem>, before: &[Condition], se
         name: "x".to_owned(),
         target: "Deployment/x".to_owned(),
         active: Some(true),
+        note: None,
         judged: Some((&DECISION, &verdict)),
         problem,
     };

@@ -26,7 +26,7 @@ pub struct Source {
     /// A Redis sorted set: counts members, asked for once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sorted_set: Option<RedisSortedSet>,
-    /// Celery with its Redis broker: counts tasks, asked for once a second.
+    /// Celery with its Redis broker: counts tasks that wait, are fetched or run, asked for once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub celery: Option<CeleryQueues>,
 }
@@ -101,7 +101,7 @@ pub struct RedisStream {
     /// The stream's key.
     #[schemars(length(min = 1, max = 512))]
     pub key: String,
-    /// The consumer group.
+    /// The consumer group. While it is missing and the stream holds entries, one worker is asked for, which is to make it.
     #[schemars(length(min = 1, max = 512))]
     pub group: String,
 }
@@ -147,7 +147,8 @@ pub struct CeleryQueues {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub global_key_prefix: String,
-    /// Whether the tasks run with `task_acks_late`: then the broker shows running tasks, otherwise the workers are asked for them.
+    /// Whether the tasks run with `task_acks_late`: then the broker shows which run. Otherwise the workers are asked over remote control,
+    /// and while one is silent the replicas stay as they are.
     #[serde(default)]
     pub acks_late: bool,
 }

@@ -35,7 +35,7 @@ impl Scaler {
         let (target, scale) = match seen {
             Ok(seen) => seen,
             Err(error) => {
-                let account = account(object, &load, None, blind(&error));
+                let account = account(object, (&load, &self.source.note), None, blind(&error));
                 self.teller.tell((object, &self.lease), &account, Outcome::default(), now);
                 return Err(error);
             }
@@ -47,7 +47,8 @@ impl Scaler {
             return written.map(drop);
         }
         let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
-        let account = account(object, &load, Some((&planned, &verdict)), problem);
+        let note = self.source.note.take();
+        let account = account(object, (&load, &note), Some((&planned, &verdict)), problem);
         let outcome = self.outcome(&object.spec, (&scale, &planned, &verdict), matches!(written, Ok(true)), now);
         if written.is_err() {
             // It may have come through all the same: what is found next is no stranger's hand.
@@ -172,7 +173,7 @@ impl Scaler {
         let passing = matches!(unread, Unread::Unavailable(_))
             && self.read_once
             && self.unread_for(now).is_some_and(|time| time < GRACE);
-        let stalled = matches!(unread, Unread::NotSupported(_));
+        let stalled = matches!(unread, Unread::Invalid(_));
         (!passing).then(|| Problem { reason: unread.reason(), message: unread.to_string(), stalled })
     }
 
@@ -186,12 +187,13 @@ impl Scaler {
 
 fn account<'a>(
     object: &QueueScaler,
-    load: &Result<Load, Unread>,
+    (load, note): (&Result<Load, Unread>, &'a Option<String>),
     judged: Option<(&'a Decision, &'a Verdict)>,
     problem: Option<Problem>,
 ) -> Account<'a> {
     let active = load.as_ref().ok().map(|load| load.backlog > 0);
-    Account { name: object.name_any(), target: title(&object.spec.scale_target_ref), active, judged, problem }
+    let (name, target) = (object.name_any(), title(&object.spec.scale_target_ref));
+    Account { name, target, active, note: note.as_deref(), judged, problem }
 }
 
 /// What is to be said of an error of the API server. Of its absence nothing can be.

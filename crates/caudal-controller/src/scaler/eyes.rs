@@ -58,6 +58,8 @@ pub(super) struct SourceEye {
     /// When to open it anew.
     again: Option<Instant>,
     failures: u32,
+    /// What a person should know about the last load.
+    pub(super) note: Option<String>,
     /// Told when to look at once.
     pub(super) wakes: Wakes,
     tidied: Option<Instant>,
@@ -65,7 +67,7 @@ pub(super) struct SourceEye {
 
 impl Default for SourceEye {
     fn default() -> Self {
-        Self { named: None, open: None, again: None, failures: 0, wakes: no_wakes(), tidied: None }
+        Self { named: None, open: None, again: None, failures: 0, note: None, wakes: no_wakes(), tidied: None }
     }
 }
 
@@ -89,6 +91,8 @@ impl SourceEye {
             Err(unread) => Err(unread.clone()),
         };
         self.open = Some(open);
+        let (load, note) = load.map_or_else(|unread| (Err(unread), None), |(load, note)| (Ok(load), note));
+        self.note = note;
         self.judge(&load);
         load
     }

@@ -12,6 +12,7 @@ mod pods;
 mod record;
 mod rivals;
 mod scaling;
+mod sources;
 mod targets;
 mod world;
 mod writing;

@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use crate::world::{SOON, World, enqueue, queue, quick};
 
 const ANNOTATION: &str = "controller.kubernetes.io/pod-deletion-cost";
-const MARK: &str = "2147483647";
+pub(crate) const MARK: &str = "2147483647";
 
-fn pods(world: &World) -> Api<Pod> {
+pub(crate) fn pods(world: &World) -> Api<Pod> {
     Api::namespaced(world.client.clone(), &world.namespace)
 }
 
 /// A pod of the Deployment `worker` that runs.
-async fn pod(world: &World, name: &str, annotations: Value) {
+pub(crate) async fn pod(world: &World, name: &str, annotations: Value) {
     let pod = json!({
         "metadata": { "name": name, "labels": { "app": "worker" }, "annotations": annotations },
         "spec": { "containers": [{ "name": "worker", "image": "worker" }] },
@@ -32,13 +32,13 @@ async fn pod(world: &World, name: &str, annotations: Value) {
 }
 
 /// The costs of all pods that have one.
-async fn costs(world: &World) -> BTreeMap<String, String> {
+pub(crate) async fn costs(world: &World) -> BTreeMap<String, String> {
     let found = pods(world).list(&ListParams::default()).await.unwrap().into_iter();
     let cost = |pod: Pod| Some((pod.metadata.name?, pod.metadata.annotations?.remove(ANNOTATION)?));
     found.filter_map(cost).collect()
 }
 
-fn all(costs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn all(costs: &[(&str, &str)]) -> BTreeMap<String, String> {
     costs.iter().map(|(pod, cost)| ((*pod).to_owned(), (*cost).to_owned())).collect()
 }
 

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use caudal_controller::crd::QueueScaler;
-use caudal_testkit::{Redis, programs};
+use caudal_testkit::Redis;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use kube::core::ApiResource;
 use serde_json::json;
 
-use crate::world::{World, drain, enqueue, queue, quick};
+use crate::world::{World, drain, enqueue, queue, quick, redis_cli};
 
 #[tokio::test]
 async fn a_backlog_takes_the_replicas_up_in_one_write_and_back_to_zero() {
@@ -149,11 +149,10 @@ async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
     let redis = Redis::start().await.unwrap();
     enqueue(&queue(&redis), 5).await;
     world.deployment("worker", 0).await;
-    let mut stream = quick("");
-    stream["scaleTargetRef"]["name"] = json!("other");
-    stream["source"] = json!({ "stream": { "redis": { "url": redis.url() }, "key": "s", "group": "g" } });
+    let mut nowhere = quick("redis://127.0.0.1:99999");
+    nowhere["scaleTargetRef"]["name"] = json!("other");
     world.deployment("other", 1).await;
-    world.scaler("stream", stream).await;
+    world.scaler("nowhere", nowhere).await;
     let mut lost = quick(&redis.url());
     lost["scaleTargetRef"]["name"] = json!("lost");
     world.scaler("lost", lost).await;
@@ -164,9 +163,9 @@ async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
     let controller = world.controller("caudal");
 
     world.until_replicas("worker", 1).await;
-    let (reason, message) = world.until_condition("stream", "Stalled", "True").await;
-    assert_eq!(reason, "SourceNotSupported");
-    assert!(message.contains("this version of Caudal cannot read it yet"), "{message}");
+    let (reason, message) = world.until_condition("nowhere", "Stalled", "True").await;
+    assert_eq!(reason, "InvalidSource");
+    assert!(message.starts_with("redis://127.0.0.1:99999 is no address of a Redis: write redis://"), "{message}");
     assert_eq!(world.replicas("other").await, 1, "unknown is not zero");
     let (reason, message) = world.until_condition("lost", "Ready", "False").await;
     assert_eq!(reason, "TargetNotFound");
@@ -205,14 +204,4 @@ async fn an_object_that_cannot_be_read_is_told_so_and_holds_up_nobody() {
     world.patch("odd", json!({ "override": null })).await;
     world.until_replicas("other", 1).await;
     controller.stop().await;
-}
-
-async fn redis_cli(redis: &Redis, command: &[&str]) {
-    let port = redis.port().to_string();
-    let arguments = [&["-p", &port], command].concat();
-    let status = tokio::process::Command::new(programs::find("redis-cli").unwrap())
-        .args(arguments)
-        .stdout(std::process::Stdio::null())
-        .status();
-    assert!(status.await.unwrap().success());
 }

@@ -8,7 +8,7 @@ use caudal_controller::crd::{QueueScaler, crd};
 use caudal_controller::{Options, run_on};
 use caudal_queue::{Batch, Chunk, Queue, Settlement};
 use caudal_telemetry::ops::Probes;
-use caudal_testkit::{ControlPlane, Redis, wait};
+use caudal_testkit::{ControlPlane, Redis, programs, wait};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event;
@@ -269,6 +269,17 @@ pub(crate) async fn drain(queue: &Queue) {
             queue.settle(&[(&lease, &settlement)]).await.unwrap();
         }
     }
+}
+
+/// Runs a command of Redis.
+pub(crate) async fn redis_cli(redis: &Redis, command: &[&str]) {
+    let port = redis.port().to_string();
+    let arguments = [&["-p", &port], command].concat();
+    let status = tokio::process::Command::new(programs::find("redis-cli").unwrap())
+        .args(arguments)
+        .stdout(std::process::Stdio::null())
+        .status();
+    assert!(status.await.unwrap().success());
 }
 
 /// The control plane of all tests that run at present; the last of them ends it.

@@ -1,0 +1,187 @@
+//! Queues that are not Caudal's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use caudal_testkit::{Celery, Process, Redis, Signal, wait};
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::pods::{MARK, all, costs, pod, pods};
+use crate::world::{World, quick, redis_cli};
+
+/// How long what Celery does may take: its workers take seconds to start.
+const CELERY: Duration = Duration::from_secs(120);
+
+/// A scaler of the deployment `worker` by this source: 5 entries for each replica.
+fn by(source: Value) -> Value {
+    let mut spec = quick("");
+    spec["source"] = source;
+    spec
+}
+
+#[tokio::test]
+async fn a_stream_is_followed_from_none_to_many_and_back() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    world.deployment("worker", 0).await;
+    world.scaler("x", by(json!({ "stream": { "redis": { "url": redis.url() }, "key": "s", "group": "g" } }))).await;
+    let controller = world.controller("caudal");
+    world.until_condition("x", "Active", "False").await;
+
+    redis_cli(&redis, &["EVAL", "for i = 1, 20 do redis.call('XADD', 's', '*', 'job', i) end", "0"]).await;
+    world.until_replicas("worker", 1).await;
+    let (_, message) = world.until_condition("x", "Active", "True").await;
+    assert_eq!(
+        message,
+        "the stream s has no group g, so what waits is not known: one worker is asked for, which is to make the group"
+    );
+    redis_cli(&redis, &["XGROUP", "CREATE", "s", "g", "0"]).await;
+    world.until_replicas("worker", 4).await;
+    world
+        .until("the note is gone", async || {
+            let (_, message) = world.until_condition("x", "Active", "True").await;
+            if message == "the queue holds work" { Ok(()) } else { Err(message) }
+        })
+        .await;
+
+    for name in ["a", "b", "c", "d"] {
+        pod(&world, name, json!({})).await;
+    }
+    redis_cli(&redis, &["XREADGROUP", "GROUP", "g", "b", "COUNT", "1", "STREAMS", "s", ">"]).await;
+    redis_cli(&redis, &["XREADGROUP", "GROUP", "g", "d/1", "COUNT", "1", "STREAMS", "s", ">"]).await;
+    redis_cli(&redis, &["XTRIM", "s", "MAXLEN", "0"]).await;
+    world.until_replicas("worker", 2).await;
+    assert_eq!(costs(&world).await, all(&[("b", MARK), ("d", MARK)]), "busy consumers and no fewer stay");
+    redis_cli(&redis, &["XGROUP", "DESTROY", "s", "g"]).await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_sorted_set_of_times_is_followed_and_wakes_a_worker_when_something_comes_due() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    world.deployment("worker", 0).await;
+    let set = json!({ "redis": { "url": redis.url() }, "key": "retry", "dueBy": "UnixMilliseconds" });
+    world.scaler("x", by(json!({ "sortedSet": set }))).await;
+    let controller = world.controller("caudal");
+    let in_millis =
+        |millis: u128| (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() + millis).to_string();
+
+    redis_cli(&redis, &["ZADD", "retry", &in_millis(3_600_000), "in an hour"]).await;
+    redis_cli(&redis, &["EVAL", "for i = 1, 9 do redis.call('ZADD', 'retry', i, i) end", "0"]).await;
+    world.until_replicas("worker", 2).await;
+    redis_cli(&redis, &["ZREMRANGEBYSCORE", "retry", "0", "9"]).await;
+    world.until_replicas("worker", 0).await;
+    world.until_condition("x", "Active", "False").await;
+    redis_cli(&redis, &["ZADD", "retry", &in_millis(2_500), "soon"]).await;
+    world.until_replicas("worker", 1).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_of_the_wrong_type_is_named_and_holds_up_nobody() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    redis_cli(&redis, &["SET", "jobs", "-5"]).await;
+    world.deployment("worker", 2).await;
+    world.deployment("other", 0).await;
+    let server = json!({ "url": redis.url() });
+    let set = |name: &str| {
+        let mut spec = by(json!({ "sortedSet": { "redis": server, "key": "set" } }));
+        spec["scaleTargetRef"]["name"] = json!(name);
+        spec
+    };
+    world.scaler("x", by(json!({ "list": { "redis": server, "keys": ["jobs"] } }))).await;
+    world.scaler("good", set("other")).await;
+    let controller = world.controller("caudal");
+
+    let (reason, message) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(reason, "SourceMisconfigured");
+    let told =
+        "the key jobs is a string, not a list: name another key, or remove this one (Redis at redis://127.0.0.1:";
+    assert!(message.starts_with(told), "{message}");
+    redis_cli(&redis, &["ZADD", "set", "1", "a"]).await;
+    world.until_replicas("other", 1).await;
+    assert_eq!(world.replicas("worker").await, 2, "an error is never a number");
+
+    redis_cli(&redis, &["DEL", "jobs"]).await;
+    world.until_condition("x", "Ready", "True").await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+/// In place of a kubelet: a process of Celery for each replica, with a pod of its name. Of too many those end that cost least.
+struct Workers<'a> {
+    world: &'a World,
+    celery: Celery,
+    running: BTreeMap<String, Process>,
+    ending: Vec<Process>,
+    begun: usize,
+}
+
+impl Workers<'_> {
+    async fn follow(&mut self) {
+        let wanted = self.world.replicas("worker").await as usize;
+        while self.running.len() < wanted {
+            self.begun += 1;
+            let name = format!("worker-{}", self.begun);
+            pod(self.world, &name, json!({})).await;
+            self.running.insert(name.clone(), self.celery.worker(&name, &[]).unwrap());
+        }
+        while self.running.len() > wanted {
+            let costs = costs(self.world).await;
+            let spared = |name: &&String| costs.contains_key(*name);
+            let name = self.running.keys().min_by_key(spared).unwrap().clone();
+            let worker = self.running.remove(&name).unwrap();
+            worker.signal(Signal::TERM).unwrap();
+            self.ending.push(worker);
+            pods(self.world).delete(&name, &DeleteParams::default().grace_period(0)).await.unwrap();
+        }
+        self.ending.retain(|worker| worker.exited().is_none());
+    }
+
+    async fn until(&mut self, what: &str, mut probe: impl AsyncFnMut(&Self) -> bool) {
+        let seen = wait::until(what, CELERY, async || {
+            self.follow().await;
+            if probe(self).await { Ok(()) } else { Err((self.running.len(), self.ending.len())) }
+        });
+        seen.await.unwrap();
+    }
+}
+
+/// The ids in a list that the tasks write, sorted.
+async fn notes(client: &caudal_redis::Client, list: &str) -> Vec<String> {
+    let mut ids: Vec<String> =
+        redis::cmd("LRANGE").arg(list).arg(0).arg(-1).query_async(&mut client.shared()).await.unwrap();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn workers_of_celery_are_scaled_from_none_to_many_and_back_and_no_task_is_cut() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let client = caudal_redis::Client::new(&caudal_redis::Options { redis_url: redis.url().into() }).unwrap();
+    let celery = Celery::new(&redis.url(), "{}").unwrap();
+    world.deployment("worker", 0).await;
+    let mut spec = by(json!({ "celery": { "redis": { "url": redis.url() } } }));
+    spec["target"] = json!({ "backlogPerReplica": 4 });
+    spec["maxReplicas"] = json!(3);
+    world.scaler("x", spec).await;
+    let controller = world.controller("caudal");
+    let mut workers = Workers { world: &world, celery, running: BTreeMap::new(), ending: Vec::new(), begun: 0 };
+
+    let task = json!({ "args": [[{ "monto": 1 }, { "monto": 2 }]] });
+    let mut sent = workers.celery.send(&json!(vec![task; 12]).to_string()).await.unwrap();
+    sent.sort();
+    workers.until("three workers run", async |workers| workers.running.len() == 3).await;
+    workers.until("all tasks are done", async |_| notes(&client, "test:finished").await.len() == sent.len()).await;
+    let ended = async |workers: &Workers<'_>| workers.running.is_empty() && workers.ending.is_empty();
+    workers.until("all workers have ended", ended).await;
+    assert_eq!(notes(&client, "test:began").await, sent, "none was begun twice");
+    assert_eq!(notes(&client, "test:finished").await, sent, "each was finished");
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}

@@ -1,0 +1,89 @@
+//! Celery on its Redis broker: what waits, what is delivered, and what runs.
+
+mod remote;
+
+use caudal_redis::Client;
+use redis::{RedisResult, Script};
+
+use crate::list::lengths;
+use crate::{Error, Work};
+
+/// What kombu puts between a queue's name and a priority.
+const SEPARATOR: &str = "\x06\x16";
+/// How many messages are looked at a time, so that no command keeps Redis for long.
+const PAGE: u64 = 100;
+/// How many pages are looked at, at most: beyond it at least so many are delivered.
+const PAGES: u32 = 100;
+
+/// Queues of Celery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Celery {
+    /// The queues' names.
+    pub queues: Vec<String>,
+    /// The broker's `priority_steps`.
+    pub priority_steps: Vec<u32>,
+    /// The broker's `global_keyprefix`.
+    pub key_prefix: String,
+    /// Whether tasks are acknowledged after they ran: then the broker shows which run.
+    pub acks_late: bool,
+    /// A name that nobody else has: workers that are asked answer into the list `<key_prefix><asker>`.
+    pub asker: String,
+}
+
+impl Celery {
+    pub(crate) async fn observe(&self, redis: &Client) -> Result<Work, Error> {
+        // In the order in which a task moves on, so that one on its way is seen twice rather than missed.
+        let keys = self.keys();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let waiting = lengths(redis, &keys).await?.iter().sum();
+        let delivered = self.delivered(redis).await?;
+        if self.acks_late && delivered == 0 {
+            return Ok(Work { waiting, workers: Some([].into()), ..Work::default() });
+        }
+        let remote::Answers { running, workers, silent } = self.ask(redis).await?;
+        if !self.acks_late && silent > 0 {
+            return Err(Error::Silent);
+        }
+        Ok(Work {
+            waiting,
+            in_flight: delivered.saturating_add(running),
+            // Who is too busy to answer is busy.
+            busy: silent.saturating_add(workers.len() as u64),
+            workers: Some(workers),
+            ..Work::default()
+        })
+    }
+
+    /// The lists of all queues and priorities. Priority 0 has the queue's own name.
+    fn keys(&self) -> Vec<String> {
+        let steps = |queue| {
+            self.priority_steps.iter().map(move |step| match step {
+                0 => format!("{}{queue}", self.key_prefix),
+                step => format!("{}{queue}{SEPARATOR}{step}", self.key_prefix),
+            })
+        };
+        self.queues.iter().flat_map(steps).collect()
+    }
+
+    /// How many messages workers have fetched and not acknowledged. All queues of a broker share one hash of them.
+    async fn delivered(&self, redis: &Client) -> Result<u64, Error> {
+        let unacked = format!("{}unacked", self.key_prefix);
+        let script = Script::new(include_str!("scripts/delivered.lua"));
+        let (mut cursor, mut delivered) = (String::from("0"), 0);
+        for _ in 0..PAGES {
+            let mut page = script.key(&unacked);
+            page.arg(cursor).arg(PAGE).arg(&self.queues);
+            let found: RedisResult<(String, u64)> = page.invoke_async(&mut redis.shared()).await;
+            let (next, ours) = match found {
+                Ok(found) => found,
+                Err(error) => return Err(Error::of(error, &[&unacked], "hash", redis).await),
+            };
+            delivered += ours;
+            if next == "0" {
+                return Ok(delivered);
+            }
+            cursor = next;
+        }
+        Ok(delivered.max(1))
+    }
+}
