@@ -1,4 +1,4 @@
-//! The workflows name what this repository has, and a laptop's port leads to the API.
+//! The workflows and the README name what this repository has, and a laptop's port leads to the API.
 
 use std::fs;
 
@@ -85,4 +85,31 @@ fn a_laptops_port_leads_to_the_api_of_the_chart() {
     let api = read("charts/caudal/templates/api.yaml");
     let name = port["targetPort"].as_str().unwrap();
     assert!(api.contains(&format!("- {{name: {name}, containerPort: 8000}}")), "{api}");
+}
+
+/// What stands behind `mark` in a file, up to the next blank.
+fn pinned(file: &str, mark: &str) -> String {
+    let text = read(file);
+    let rest = text.split_once(mark).unwrap_or_else(|| panic!("{mark} is not in {file}")).1;
+    rest.split([' ', '"', '\n']).next().unwrap().to_owned()
+}
+
+#[test]
+fn the_versions_that_the_readme_calls_tested_are_those_that_tests_pin() {
+    let helm = ["helm/go.mod\thelm.sh/helm/v3 v", "helm4/go.mod\thelm.sh/helm/v4 v"].map(|place| {
+        let (file, mark) = place.split_at(place.find('\t').unwrap());
+        pinned(&format!("crates/xtask/go/{file}"), mark)
+    });
+    let rows = [
+        ("Kubernetes", pinned("crates/xtask/go/kubernetes/go.mod", "\tk8s.io/kubernetes v")),
+        ("Helm", helm.join(", ")),
+        ("Rust, to build it", pinned("Cargo.toml", "rust-version = \"")),
+        ("the original's Celery, to take over from", pinned("crates/xtask/python/celery.txt", "celery==")),
+    ];
+    let readme = read("README.md");
+    for (what, version) in rows {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {what} |"))).unwrap();
+        assert!(row.ends_with(&format!("| {version} |")), "{row}: tested is {version}");
+    }
+    assert!(pinned("charts/caudal/Chart.yaml", "kubeVersion: \">=").starts_with("1.30."));
 }
