@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::process::Command;
 
-use caudal_testkit::programs;
+use caudal_testkit::{ControlPlane, documents, programs};
 use serde_json::Value;
 
 use super::helm::{objects, root};
@@ -22,17 +22,40 @@ async fn the_manifests_are_installed_by_the_commands_they_begin_with() {
             if done.contains(&command) {
                 continue;
             }
-            let path = env::var("PATH").unwrap();
-            let mut shell = Command::new("sh");
-            shell.current_dir(root()).args(["-e", "-c", &command]).env("KUBECONFIG", plane.kubeconfig());
-            shell.env("PATH", format!("{}:{path}", programs::cache().join("bin").display()));
-            let output = shell.output().unwrap();
-            assert!(output.status.success(), "{file}: {command}: {}", String::from_utf8_lossy(&output.stderr));
+            run(&plane, &command);
             done.push(command);
         }
     }
     let workers = ["--namespace", "caudal", "get", "queuescaler/caudal-worker", "deployment/caudal-worker"];
     plane.kubectl(&workers).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_commands_of_the_charts_readme_do_what_they_say() {
+    // By itself, for they name no namespace.
+    let plane = ControlPlane::start().await.unwrap();
+    for watched in ["shop", "reports"] {
+        namespace(&plane, watched).await;
+    }
+    let readme = fs::read_to_string(root().join("charts/caudal/README.md")).unwrap();
+    let blocks = documents::blocks(&readme);
+    assert!(blocks.len() > 3 && blocks.iter().all(|block| block.runner == "server"), "{blocks:?}");
+    for block in blocks {
+        run(&plane, &block.script);
+    }
+    let controllers = ["get", "deployments", "--all-namespaces", "--output=name", "--selector"];
+    let controllers = plane.kubectl(&[&controllers[..], &["app.kubernetes.io/component=controller"]].concat()).await;
+    assert_eq!(controllers.unwrap().lines().count(), 3);
+}
+
+/// Runs a script of a document as it stands there.
+fn run(plane: &ControlPlane, script: &str) {
+    let path = env::var("PATH").unwrap();
+    let mut shell = Command::new("sh");
+    shell.current_dir(root()).args(["-e", "-c", script]).env("KUBECONFIG", plane.kubeconfig());
+    shell.env("PATH", format!("{}:{path}", programs::cache().join("bin").display()));
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The commands of a file's first comment, each indented there.
