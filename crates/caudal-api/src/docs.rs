@@ -22,7 +22,9 @@ use sha2::{Digest, Sha256};
 use crate::answer::Answer;
 
 /// Where the documents are.
-pub(crate) const PATHS: [&str; 3] = ["/openapi.json", "/docs", "/redoc"];
+///
+/// The last is where the original's page came back to from a sign-in. There is none, but the place stays.
+pub(crate) const PATHS: [&str; 4] = ["/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"];
 
 /// What of the API depends on the settings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,10 +56,11 @@ impl Documents {
     /// The routes to them.
     pub(crate) fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let Self { openapi, page, policy } = self;
-        let [openapi_path, docs, redoc] = PATHS;
+        let [openapi_path, pages @ ..] = PATHS;
         let openapi = file("application/json", openapi, HeaderValue::from_static("default-src 'none'"));
         let page = file("text/html; charset=utf-8", page, policy);
-        Router::new().route(openapi_path, openapi).route(docs, page.clone()).route(redoc, page)
+        let routes = Router::new().route(openapi_path, openapi);
+        pages.into_iter().fold(routes, |routes, path| routes.route(path, page.clone()))
     }
 }
 

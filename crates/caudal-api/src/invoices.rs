@@ -18,7 +18,7 @@ use crate::answer::Answer;
 use crate::body::{Place, Whole};
 use crate::callers::Caller;
 use crate::router::Service;
-use crate::{body, key};
+use crate::{body, header, key};
 
 /// From this size on a body is read on a thread of its own, so that others are answered meanwhile.
 const LARGE_BODY: usize = 256 * 1024;
@@ -38,17 +38,12 @@ pub(crate) async fn post(
     };
     let key = key::digest(&headers, &caller);
     // The place is kept until the answer: what is made of the body takes about as much room.
-    let (parsed, _place) = parse(content_type(&headers), bytes, place, service.rut_check).await;
+    let (parsed, _place) = parse(headers.get(CONTENT_TYPE).map(header::text), bytes, place, service.rut_check).await;
     match (parsed, key) {
         (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &caller, &invoices)).await,
         (Ok(_), Err(missing)) => Answer::Invalid(vec![missing]),
         (Err(refusal), key) => Answer::refused(refusal, key.err()),
     }
-}
-
-/// The header as Latin-1, as the original read it.
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(CONTENT_TYPE).map(|value| value.as_bytes().iter().copied().map(char::from).collect())
 }
 
 async fn parse(

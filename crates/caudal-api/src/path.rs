@@ -1,41 +1,14 @@
 //! The original's paths in other spellings, as it took them.
 
 use axum::extract::Request;
-use axum::http::header::HOST;
-use axum::http::{HeaderValue, Uri};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use axum::http::Uri;
+use percent_encoding::percent_decode_str;
 
 use crate::answer::Answer;
 use crate::callers::Caller;
-use crate::{docs, wire};
+use crate::{docs, location, wire};
 
 const INTAKE: &str = "/facturas/";
-
-/// What Python's `quote` encodes in the redirect: all but letters, digits and these.
-const QUOTED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'~')
-    .remove(b':')
-    .remove(b'/')
-    .remove(b'%')
-    .remove(b'#')
-    .remove(b'?')
-    .remove(b'=')
-    .remove(b'@')
-    .remove(b'[')
-    .remove(b']')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';');
 
 /// Writes a path of the original's without percent signs, so that it is routed; any other request stays as it is.
 pub(crate) fn plain(mut request: Request) -> Request {
@@ -67,32 +40,19 @@ fn without_line_feed(path: &str) -> &str {
     route.unwrap_or(path)
 }
 
-/// Sends `/facturas` on to `/facturas/`, at the host the client named.
+/// Sends `/facturas` on to `/facturas/`.
 pub(crate) async fn redirect(_: Caller, request: Request) -> Answer {
-    redirect_to(INTAKE, &request)
+    Answer::Redirect(location::of(INTAKE, &request))
 }
 
 /// Sends a document's path with slashes behind it on to the document. There is nothing else, which only callers are told.
 pub(crate) async fn elsewhere(caller: Result<Caller, Answer>, request: Request) -> Answer {
     let place = request.uri().path().trim_end_matches('/');
     match (docs::PATHS.iter().find(|path| **path == place), caller) {
-        (Some(path), _) => redirect_to(path, &request),
+        (Some(path), _) => Answer::Redirect(location::of(path, &request)),
         (None, Ok(_)) => Answer::NotFound(wire::NOT_FOUND),
         (None, Err(unauthorized)) => unauthorized,
     }
-}
-
-fn redirect_to(path: &str, request: &Request) -> Answer {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let authority = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-    let location = HeaderValue::try_from(address(authority, path, request.uri().query()));
-    location.map_or(Answer::NotFound(wire::NOT_FOUND), Answer::Redirect)
-}
-
-fn address(authority: Option<&str>, path: &str, query: Option<&str>) -> String {
-    let origin = authority.map(|authority| format!("http://{authority}")).unwrap_or_default();
-    let query = query.filter(|query| !query.is_empty()).map(|query| format!("?{query}")).unwrap_or_default();
-    utf8_percent_encode(&format!("{origin}{path}{query}"), QUOTED).to_string()
 }
 
 #[cfg(test)]

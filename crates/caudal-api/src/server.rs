@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::Limits;
+use crate::location::Ends;
 use crate::metrics::Metrics;
 use crate::router::Public;
 
@@ -46,8 +47,9 @@ struct House {
 }
 
 impl House {
-    async fn answer(self, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
-        let request: Request = request.map(Body::new);
+    async fn answer(self, request: hyper::Request<Incoming>, ends: Ends) -> Result<Response, Infallible> {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(ends);
         self.routes.oneshot(request).await
     }
 }

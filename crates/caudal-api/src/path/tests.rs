@@ -1,6 +1,6 @@
-//! The spellings of the original's paths, and where the redirects lead.
+//! The spellings of the original's paths.
 
-use super::{INTAKE, address, plainly};
+use super::plainly;
 
 #[test]
 fn only_a_path_of_the_originals_is_written_plainly() {
@@ -23,13 +23,4 @@ fn only_a_path_of_the_originals_is_written_plainly() {
     ] {
         assert_eq!(plain(other), None, "{other}");
     }
-}
-
-#[test]
-fn a_redirect_keeps_host_and_query() {
-    let intake_at = |authority, query| address(authority, INTAKE, query);
-    assert_eq!(intake_at(Some("a.cl:1"), None), "http://a.cl:1/facturas/");
-    assert_eq!(intake_at(Some("a.cl"), Some("")), "http://a.cl/facturas/");
-    assert_eq!(intake_at(Some("[::1]:80"), Some("a=b%20c&d=e|f\"")), "http://[::1]:80/facturas/?a=b%20c&d=e%7Cf%22");
-    assert_eq!(intake_at(None, Some("x=1")), "/facturas/?x=1");
 }

@@ -32,10 +32,10 @@ pub(super) async fn attend(stream: TcpStream, house: House) {
 }
 
 async fn serve(socket: Socket, house: &House) {
-    let turn = socket.turn();
+    let (turn, ends) = (socket.turn(), socket.ends());
     let service = service_fn(|request| {
         turn.set(State::Busy);
-        let answer = house.clone().answer(request);
+        let answer = house.clone().answer(request, ends);
         let turn = turn.clone();
         async move {
             let answer = answer.await;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::alarm::Alarm;
 use super::turn::{State, Turn};
 use crate::Limits;
+use crate::location::Ends;
 
 /// How a client begins who speaks HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -58,6 +59,10 @@ impl Socket {
     /// Whose turn it is: the service is to tell. While it is busy the socket sets no limit to reading.
     pub(super) fn turn(&self) -> Turn {
         self.turn.clone()
+    }
+
+    pub(super) fn ends(&self) -> Ends {
+        Ends::of(&self.stream)
     }
 
     /// Whether a request had begun to come.

@@ -20,6 +20,7 @@ use super::connection::MAX_HEAD;
 use super::socket::Socket;
 use super::turn::State;
 use crate::answer::Answer;
+use crate::location::Ends;
 
 /// The most requests at once on one connection.
 const STREAMS: u32 = 64;
@@ -69,11 +70,11 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
 pub(super) async fn serve(socket: Socket, house: &House) {
     // The socket leaves it to the pings and to [`idle`] to find out who is gone.
     socket.turn().set(State::Busy);
-    let requests = Requests::default();
+    let (requests, ends) = (Requests::default(), socket.ends());
     let service = service_fn(|request| {
         let (ending, house) = (requests.begin(), house.clone());
         async move {
-            let answer = answer(house, request).await;
+            let answer = answer(house, request, ends).await;
             drop(ending);
             answer
         }
@@ -123,12 +124,12 @@ async fn idle(requests: &Requests, limit: Duration) {
     }
 }
 
-async fn answer(house: House, request: hyper::Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(house: House, request: hyper::Request<Incoming>, ends: Ends) -> Result<Response, Infallible> {
     let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if head + request.uri().path().len() > MAX_HEAD {
         return Ok(refused(&house, Answer::LongHead));
     }
-    match house.closed.run_until_cancelled(house.clone().answer(request)).await {
+    match house.closed.run_until_cancelled(house.clone().answer(request, ends)).await {
         Some(answer) => answer,
         None => Ok(refused(&house, Answer::Unavailable)),
     }

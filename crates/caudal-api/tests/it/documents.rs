@@ -173,6 +173,7 @@ async fn the_documents_are_where_they_were_and_open_to_everybody() {
         ("/openapi.json", "application/json"),
         ("/docs", "text/html; charset=utf-8"),
         ("/redoc", "text/html; charset=utf-8"),
+        ("/docs/oauth2-redirect", "text/html; charset=utf-8"),
     ] {
         let answer = ask(Method::GET, &format!("{path}?a=b")).await;
         assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, Some(kind)), "{path}");

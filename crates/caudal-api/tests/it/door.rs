@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use caudal_api::Options;
 use caudal_testkit::Redis;
 use futures_util::future::join_all;
+use reqwest::Client;
+use reqwest::redirect::Policy;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -112,4 +114,15 @@ async fn the_redirect_names_the_host_the_client_named() {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 307);
     assert_eq!(header(&answer, "location"), Some("http://facturas.example.cl:8443/facturas/?a=b%20c"));
+}
+
+#[tokio::test]
+async fn the_redirect_has_the_scheme_that_a_proxy_on_this_machine_names() {
+    let redis = Redis::start().await.unwrap();
+    let site = Site::start(&redis.url()).await;
+    let http2 = Client::builder().http2_prior_knowledge().redirect(Policy::none()).no_proxy().build().unwrap();
+    for client in [&site.client, &http2] {
+        let answer = client.get(site.url("/facturas")).header("x-forwarded-proto", "https").send().await.unwrap();
+        assert_eq!(header(&answer, "location"), Some(&*format!("https://{}/facturas/", site.address)));
+    }
 }
