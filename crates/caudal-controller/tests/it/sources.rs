@@ -185,3 +185,26 @@ async fn workers_of_celery_are_scaled_from_none_to_many_and_back_and_no_task_is_
     world.until_replicas("worker", 0).await;
     controller.stop().await;
 }
+
+#[tokio::test]
+async fn while_a_worker_of_celery_is_silent_nobody_is_taken_away_and_the_reason_is_told() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let celery = Celery::new(&redis.url(), "{}").unwrap();
+    let worker = celery.ready_worker("worker-1", &[]).await.unwrap();
+    worker.signal(Signal::STOP).unwrap();
+    world.deployment("worker", 3).await;
+    let mut spec = by(json!({ "celery": { "redis": { "url": redis.url() } } }));
+    spec["fallback"] = json!({ "afterSeconds": 4, "replicas": 4 });
+    world.scaler("x", spec).await;
+    let controller = world.controller("caudal");
+
+    let (reason, message) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(reason, "SourceUnavailable");
+    assert!(message.starts_with("some Celery workers do not answer, so what they run is not known: "), "{message}");
+    world.until_replicas("worker", 4).await;
+    worker.signal(Signal::CONT).unwrap();
+    world.until_condition("x", "Ready", "True").await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}

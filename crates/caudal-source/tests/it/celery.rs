@@ -137,6 +137,18 @@ async fn a_worker_that_does_not_answer_leaves_unknown_what_runs() {
         let error = application.observe().await.unwrap_err();
         assert!(matches!(error, Error::Silent) && error.is_unavailable(), "{error:?}");
     }
+    // An answer to an earlier question, in place of the one that is missing: `{"celery@pod-a": []}`.
+    let earlier = json!({ "body": "eyJjZWxlcnlAcG9kLWEiOiBbXX0=", "headers": { "ticket": "earlier" } }).to_string();
+    let late = until("a late answer comes in", async || {
+        match ask(&application.client, &["RPUSHX", "somebody", &earlier]).await {
+            0 => Err("nobody has asked"),
+            _ => Ok(()),
+        }
+    });
+    run(&application.client, &["DEL", "somebody"]).await;
+    let (observed, ()) = tokio::join!(application.observe(), late);
+    assert!(matches!(observed, Err(Error::Silent)), "{observed:?}");
+
     // What it answers now are questions of long ago.
     worker.signal(Signal::CONT).unwrap();
     application.until((0, 1, 1)).await;
