@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{
     command,
     packages::{self, POSTGRESQL, REDIS},
+    test::{Machine, control_plane},
 };
 
 /// What to measure, and how to tell it.
@@ -27,6 +28,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
+    control_plane(&Machine::here())?;
     let mut cargo = command::cargo();
     cargo.args(["bench", "--quiet", "--locked", "--package", "caudal", "--bench", "bench", "--"]);
     cargo.args(args.only.iter().flat_map(|name| ["--only", name]));

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use crate::{
     command,
     packages::{self, POSTGRESQL, REDIS},
+    test::{Machine, control_plane},
 };
 
 /// What to run, and for how long.
@@ -34,12 +35,18 @@ enum Part {
     Model,
     /// A million garbled requests, and as many bodies, chunks, amounts and dates
     Fuzz,
+    /// 100 times the leader of two controllers is killed or stopped
+    Leaders,
+    /// Three times the controller's Redis is away for a minute, under load
+    Outage,
 }
 
 impl Part {
     /// What cargo is told to test.
     fn arguments(self) -> &'static [&'static str] {
         match self {
+            Self::Leaders => &["--package", "caudal", "--test", "it", "leaders::"],
+            Self::Outage => &["--package", "caudal-controller", "--test", "it", "outage::"],
             Self::Faults => &["--package", "caudal", "--test", "it", "soak::"],
             Self::OneKey => &["--package", "caudal", "--test", "it", "admission::"],
             Self::Model => &["--package", "caudal-queue", "--test", "it", "model::"],
@@ -50,11 +57,11 @@ impl Part {
     }
 
     fn settings(self, args: &Args) -> Vec<(&'static str, u64)> {
+        let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()));
         match self {
-            Self::Faults => {
-                let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()));
-                vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)]
-            }
+            Self::Faults => vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)],
+            Self::Leaders => vec![("LEADER_ROUNDS", 100), ("SOAK_SEED", seed)],
+            Self::Outage => vec![("OUTAGE_SECONDS", 60), ("OUTAGE_ROUNDS", 3)],
             Self::OneKey => vec![("ONE_KEY_ROUNDS", 1_000)],
             Self::Model => vec![("PROPTEST_CASES", 500)],
             Self::Fuzz => vec![("FUZZ_REQUESTS", 1_000_000), ("PROPTEST_CASES", 1_000_000)],
@@ -69,6 +76,7 @@ impl Part {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
+    control_plane(&Machine::here())?;
     let parts = args.only.as_ref().map_or_else(Part::value_variants, std::slice::from_ref);
     for part in parts {
         let mut cargo = command::cargo();

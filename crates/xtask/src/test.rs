@@ -14,7 +14,7 @@ use crate::{
     python,
     tools::{self, Tool},
 };
-use machine::Machine;
+pub(crate) use machine::Machine;
 use report::{Outcome, Report};
 
 mod machine;
@@ -117,6 +117,14 @@ fn programs(machine: &Machine) -> Result<()> {
     if machine.without_chart().is_none() {
         chart::provide()?;
     }
+    control_plane(machine)
+}
+
+/// Gets an API server, where one can be had and is not there.
+///
+/// # Errors
+/// It could be had, and was not.
+pub(crate) fn control_plane(machine: &Machine) -> Result<()> {
     if machine.assets || machine.without_control_plane().is_some() {
         return Ok(());
     }

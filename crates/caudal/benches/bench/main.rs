@@ -1,11 +1,14 @@
 //! What Caudal can do on this machine, each figure beside its floor, measured alternately with it.
 #![expect(clippy::print_stdout, reason = "its table is for whoever runs it")]
 
+#[expect(dead_code, reason = "the tests use the rest")]
+mod cluster;
 mod drain;
 mod idle;
 mod intake;
 mod latency;
 mod load;
+mod scaling;
 mod site;
 mod table;
 mod wire;
@@ -44,6 +47,8 @@ enum Item {
     Bytes,
     /// The roles' memory
     Idle,
+    /// The controller, from a queue to replicas; needs a Kubernetes API server
+    Controller,
 }
 
 impl Item {
@@ -56,6 +61,7 @@ impl Item {
             Self::Latency => latency::lone().await,
             Self::Bytes => intake::bytes().await,
             Self::Idle => idle::all().await,
+            Self::Controller => scaling::all().await,
         }
     }
 }

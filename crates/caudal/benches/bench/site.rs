@@ -59,8 +59,12 @@ pub(crate) async fn postgres() -> Result<(Postgres, String)> {
 }
 
 pub(crate) fn queue(redis: &str) -> Result<Queue> {
+    named_queue(redis, "facturas")
+}
+
+pub(crate) fn named_queue(redis: &str, name: &str) -> Result<Queue> {
     let client = caudal_redis::Client::new(&caudal_redis::Options { redis_url: redis.to_owned().into() })?;
-    Ok(Queue::new(&client, &caudal_queue::Options { queue: "facturas".parse()? }))
+    Ok(Queue::new(&client, &caudal_queue::Options { queue: name.parse()? }))
 }
 
 pub(crate) fn ledger(database: &str) -> Result<Ledger> {

@@ -11,6 +11,8 @@ pub(crate) enum Aim {
     Least(f64),
     /// At most this.
     Most(f64),
+    /// The figure is at most this, whatever the floor.
+    MostAlone(f64),
 }
 
 /// One figure.
@@ -20,7 +22,7 @@ pub(crate) struct Row {
     pub(crate) figure: (f64, &'static str),
     /// What it is held against, in the same unit, and what that is.
     pub(crate) floor: Option<(f64, &'static str)>,
-    /// For the ratio of the two where there is a floor, else for the figure.
+    /// For the ratio of the two where there is a floor and the aim does not say otherwise, else for the figure.
     pub(crate) aim: Aim,
 }
 
@@ -33,6 +35,7 @@ impl Row {
         match self.aim {
             Aim::Least(least) => self.judged() >= least,
             Aim::Most(most) => self.judged() <= most,
+            Aim::MostAlone(most) => self.figure.0 <= most,
         }
     }
 
@@ -40,6 +43,7 @@ impl Row {
         let (aim, bound) = match self.aim {
             Aim::Least(least) => ("at_least", least),
             Aim::Most(most) => ("at_most", most),
+            Aim::MostAlone(most) => ("figure_at_most", most),
         };
         json!({
             "name": self.name, "figure": self.figure.0, "unit": self.figure.1,
@@ -59,7 +63,7 @@ impl fmt::Display for Row {
         }
         let (sign, bound) = match self.aim {
             Aim::Least(least) => (">=", least),
-            Aim::Most(most) => ("<=", most),
+            Aim::Most(most) | Aim::MostAlone(most) => ("<=", most),
         };
         let verdict = if self.is_met() { "met" } else { "MISSED" };
         write!(formatter, "  {sign} {:<9} {verdict}", short(bound))

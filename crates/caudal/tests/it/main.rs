@@ -14,6 +14,7 @@ mod door;
 mod examples;
 mod faults;
 mod full;
+mod leaders;
 mod long;
 mod metrics;
 mod queue;
