@@ -13,6 +13,11 @@ use crate::world::{World, quick, redis_cli};
 /// How long what Celery does may take: its workers take seconds to start.
 const CELERY: Duration = Duration::from_secs(120);
 
+/// The time so many milliseconds from now, as a score.
+fn in_millis(millis: u128) -> String {
+    (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() + millis).to_string()
+}
+
 /// A scaler of the deployment `worker` by this source: 5 entries for each replica.
 fn by(source: Value) -> Value {
     let mut spec = quick("");
@@ -66,9 +71,6 @@ async fn a_sorted_set_of_times_is_followed_and_wakes_a_worker_when_something_com
     let set = json!({ "redis": { "url": redis.url() }, "key": "retry", "dueBy": "UnixMilliseconds" });
     world.scaler("x", by(json!({ "sortedSet": set }))).await;
     let controller = world.controller("caudal");
-    let in_millis =
-        |millis: u128| (SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() + millis).to_string();
-
     redis_cli(&redis, &["ZADD", "retry", &in_millis(3_600_000), "in an hour"]).await;
     redis_cli(&redis, &["EVAL", "for i = 1, 9 do redis.call('ZADD', 'retry', i, i) end", "0"]).await;
     world.until_replicas("worker", 2).await;
@@ -77,6 +79,24 @@ async fn a_sorted_set_of_times_is_followed_and_wakes_a_worker_when_something_com
     world.until_condition("x", "Active", "False").await;
     redis_cli(&redis, &["ZADD", "retry", &in_millis(2_500), "soon"]).await;
     world.until_replicas("worker", 1).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn what_comes_due_within_the_cooldown_keeps_the_last_worker() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    world.deployment("worker", 1).await;
+    let set = json!({ "redis": { "url": redis.url() }, "key": "retry", "dueBy": "UnixMilliseconds" });
+    let mut spec = by(json!({ "sortedSet": set }));
+    spec["cooldownSeconds"] = json!(5);
+    world.scaler("x", spec).await;
+    redis_cli(&redis, &["ZADD", "retry", &in_millis(9_000), "soon"]).await;
+    let controller = world.controller("caudal");
+    world.until_condition("x", "Active", "False").await;
+    world.until_condition("x", "Active", "True").await;
+    let worker = world.deployments().get("worker").await.unwrap();
+    assert_eq!(worker.metadata.generation, Some(1), "nobody has changed it meanwhile");
     controller.stop().await;
 }
 
