@@ -7,6 +7,7 @@ use redis::{RedisResult, Script};
 
 use crate::list::lengths;
 use crate::{Error, Work};
+use remote::Answers;
 
 /// What kombu puts between a queue's name and a priority.
 const SEPARATOR: &str = "\x06\x16";
@@ -37,10 +38,11 @@ impl Celery {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let waiting = lengths(redis, &keys).await?.iter().sum();
         let delivered = self.delivered(redis).await?;
-        if self.acks_late && delivered == 0 {
-            return Ok(Work { waiting, workers: Some([].into()), ..Work::default() });
-        }
-        let remote::Answers { running, workers, silent } = self.ask(redis).await?;
+        let answers = match (self.acks_late, delivered) {
+            (true, 0) => Answers::default(),
+            _ => self.ask(redis).await?,
+        };
+        let Answers { running, workers, silent } = answers;
         if !self.acks_late && silent > 0 {
             return Err(Error::Silent);
         }

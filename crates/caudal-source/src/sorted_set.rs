@@ -2,7 +2,7 @@
 
 use caudal_redis::Client;
 use chrono::{DateTime, Utc};
-use redis::{cmd, pipe};
+use redis::{RedisResult, cmd, pipe};
 
 use crate::{Error, Work};
 
@@ -15,20 +15,20 @@ pub struct SortedSet {
     pub due_by: Option<DueBy>,
 }
 
-/// The unit of scores that are times since 1970.
+/// The unit of scores that are times since 1970, fractions included. Its number is how many there are in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueBy {
-    /// Seconds, with fractions.
-    UnixSeconds,
-    /// Milliseconds, with fractions.
-    UnixMilliseconds,
+    /// Seconds.
+    UnixSeconds = 1,
+    /// Milliseconds.
+    UnixMilliseconds = 1_000,
 }
 
 impl SortedSet {
     pub(crate) async fn observe(&self, redis: &Client) -> Result<Work, Error> {
         let found = match self.due_by {
             None => cmd("ZCARD").arg(&self.key).query_async(&mut redis.shared()).await.map(|members| (members, None)),
-            Some(unit) => self.due(unit, redis).await,
+            Some(unit) => self.due(f64::from(unit as u16), redis).await,
         };
         match found {
             Ok((waiting, next_due)) => Ok(Work { waiting, next_due, ..Work::default() }),
@@ -36,31 +36,18 @@ impl SortedSet {
         }
     }
 
-    /// How many members are due by the clock of Redis, and when the next comes due.
-    async fn due(&self, unit: DueBy, redis: &Client) -> redis::RedisResult<(u64, Option<DateTime<Utc>>)> {
+    /// How many members are due by the clock of Redis, and when the next comes due, if a calendar reaches so far.
+    async fn due(&self, in_a_second: f64, redis: &Client) -> RedisResult<(u64, Option<DateTime<Utc>>)> {
         let mut redis = redis.shared();
         let (seconds, micros): (f64, f64) = cmd("TIME").query_async(&mut redis).await?;
-        let now = (seconds + micros / 1e6) * unit.in_a_second();
+        let now = (seconds + micros / 1e6) * in_a_second;
         let mut members = pipe();
         members.atomic().cmd("ZCOUNT").arg(&self.key).arg("-inf").arg(now);
         members.cmd("ZRANGE").arg(&self.key).arg(format!("({now}")).arg("+inf").arg("BYSCORE");
         members.arg("LIMIT").arg(0).arg(1).arg("WITHSCORES");
         let (due, next): (u64, Vec<(String, f64)>) = members.query_async(&mut redis).await?;
-        Ok((due, next.first().and_then(|(_, score)| unit.time(*score))))
-    }
-}
-
-impl DueBy {
-    fn in_a_second(self) -> f64 {
-        match self {
-            Self::UnixSeconds => 1.0,
-            Self::UnixMilliseconds => 1e3,
-        }
-    }
-
-    /// None of what no calendar reaches.
-    fn time(self, score: f64) -> Option<DateTime<Utc>> {
         // A float outside of the range becomes its nearest end.
-        DateTime::from_timestamp_micros((score / self.in_a_second() * 1e6) as i64)
+        let micros = next.first().map(|(_, score)| (score / in_a_second * 1e6) as i64);
+        Ok((due, micros.and_then(DateTime::from_timestamp_micros)))
     }
 }
