@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::metrics::Metrics;
+
 const STANDS: Duration = Duration::from_secs(3);
 const ACTS: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(500);
@@ -52,6 +54,7 @@ impl Leadership {
 pub(crate) struct Leases {
     client: Client,
     identity: String,
+    metrics: Metrics,
     shutdown: CancellationToken,
     electors: TaskTracker,
     known: Mutex<HashMap<(String, String), Leadership>>,
@@ -59,8 +62,8 @@ pub(crate) struct Leases {
 
 impl Leases {
     /// `identity` must be this process' alone.
-    pub(crate) fn new(client: Client, identity: String, shutdown: CancellationToken) -> Self {
-        Self { client, identity, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
+    pub(crate) fn new(client: Client, identity: String, metrics: Metrics, shutdown: CancellationToken) -> Self {
+        Self { client, identity, metrics, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
     }
 
     /// Stands for a Lease from now on; where `behind` is given, takes it only while leading there, and watches it until then.
@@ -89,7 +92,9 @@ impl Leases {
             failing: false,
         };
         self.electors.spawn(elector.run(self.shutdown.clone()));
-        Leadership(leadership)
+        let leadership = Leadership(leadership);
+        self.metrics.stands(namespace, name, &leadership);
+        leadership
     }
 }
 

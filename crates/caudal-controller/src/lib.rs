@@ -7,6 +7,7 @@ mod error;
 mod gate;
 mod herd;
 mod lease;
+mod metrics;
 mod news;
 mod options;
 mod pods;
@@ -22,5 +23,6 @@ mod watched;
 mod workloads;
 
 pub use error::Error;
+pub use metrics::Metrics;
 pub use options::Options;
 pub use run::{run, run_on};

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::gate::gated;
 use crate::herd::Herd;
 use crate::lease::Leases;
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::scaler::Context;
 use crate::source::Sources;
@@ -29,12 +30,17 @@ const TELLING_AT_A_TIME: usize = 8;
 ///
 /// # Errors
 /// `NoCluster` and `Broken`. An API server that is away later is no error: the controller waits for it.
-pub async fn run(options: &Options, probes: &Probes, shutdown: CancellationToken) -> Result<(), Error> {
+pub async fn run(
+    options: &Options,
+    probes: &Probes,
+    metrics: &Metrics,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     let mut config = Config::infer().await.map_err(|error| Error::NoCluster(kube::Error::InferConfig(error)))?;
     // What is asked again is decided anew first.
     config.default_retry = false;
     let client = Client::try_from(config).map_err(Error::NoCluster)?;
-    run_on(client, options, probes, shutdown).await
+    run_on(client, options, probes, metrics, shutdown).await
 }
 
 /// Runs the controller until `shutdown` on the cluster of this client.
@@ -45,13 +51,14 @@ pub async fn run_on(
     client: Client,
     options: &Options,
     probes: &Probes,
+    metrics: &Metrics,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let home = client.default_namespace().to_owned();
     let acting = CancellationToken::new();
     let identity = format!("{}_{}", options.pod, Uuid::new_v4());
     // The Leases wait for nothing else.
-    let leases = Leases::new(client.clone(), identity, acting.clone());
+    let leases = Leases::new(client.clone(), identity, metrics.clone(), acting.clone());
     let client = gated(client);
     let context = Arc::new(Context {
         release_lease: leases.stand(&home, &options.release, None),
@@ -60,6 +67,7 @@ pub async fn run_on(
         reporter: Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod.clone()) },
         leases,
         client: client.clone(),
+        metrics: metrics.clone(),
         begun: Instant::now(),
         telling: Semaphore::new(TELLING_AT_A_TIME),
     });

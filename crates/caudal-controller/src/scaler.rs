@@ -3,6 +3,7 @@
 mod act;
 mod eyes;
 mod tell;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::backoff::pause;
 use crate::crd::QueueScaler;
 use crate::error::Error;
 use crate::lease::{Leadership, Leases};
+use crate::metrics::{Metrics, Row};
 use crate::source::Sources;
 use crate::surroundings::Surroundings;
 use crate::target::MANAGER;
@@ -46,6 +48,7 @@ pub(crate) struct Context {
     pub(crate) release_lease: Leadership,
     pub(crate) sources: Sources,
     pub(crate) reporter: Reporter,
+    pub(crate) metrics: Metrics,
     /// The ticks of all count from here: what they ask of one Redis at the same moment goes together.
     pub(crate) begun: Instant,
     /// How many may tell at a time: what is told never takes the way of what is scaled.
@@ -73,11 +76,12 @@ pub(crate) struct Scaler {
     expected: Option<u32>,
     /// Who has set other replicas than expected, and how many.
     hand: Option<(String, u32)>,
-    /// What the queue said when it woke this turn.
+    /// What the queue said when it woke this turn, or one before that could not be brought to its end.
     wake: Option<Wake>,
     /// When something comes about that is known beforehand: an override ends, a retry is due.
     appointment: Option<DateTime<Utc>>,
     teller: Teller,
+    row: Arc<Row>,
     /// How many turns have failed in a row.
     failures: u32,
 }
@@ -88,9 +92,11 @@ impl Scaler {
         surroundings: Surroundings,
         object: watch::Receiver<Arc<QueueScaler>>,
     ) -> Box<Self> {
+        let row = context.metrics.row(&**object.borrow());
         Box::new(Self {
             lease: context.release_lease.clone(),
             teller: Teller::new(Arc::clone(&context)),
+            row,
             context,
             surroundings,
             object,
@@ -116,13 +122,13 @@ impl Scaler {
                 passed = self.pass() => passed,
             };
             self.count(passed);
-            self.wake = None;
             let next = self.next_turn(Instant::now(), Utc::now());
             tokio::select! {
                 () = stop.cancelled() => break,
                 goes_on = self.rest(next) => if !goes_on { break },
             }
         }
+        self.row.hide();
         self.teller.finish().await;
     }
 
@@ -157,7 +163,7 @@ impl Scaler {
 
     fn count(&mut self, passed: Result<(), Error>) {
         let Err(error) = passed else {
-            self.failures = 0;
+            (self.failures, self.wake) = (0, None);
             return;
         };
         if self.failures == 0 {

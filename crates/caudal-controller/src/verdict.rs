@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use caudal_scaling::Decision;
 use chrono::{DateTime, Utc};
+use strum_macros::IntoStaticStr;
 
 use crate::crd::{Pause, QueueScalerSpec};
 
@@ -36,13 +37,20 @@ pub(crate) struct Verdict {
 }
 
 /// Who set the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub(crate) enum Authority {
     Override,
     Pin,
     Pause,
     Fallback,
     Plan,
+}
+
+impl Authority {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Why a verdict is not written.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use strum_macros::IntoStaticStr;
+
 use crate::law::Load;
 
 /// How many replicas there should be, and why. Its `Display` is the reason in words.
@@ -16,10 +18,21 @@ pub struct Decision {
     pub hold: Option<Hold>,
     /// When the backlog will be gone at the present rate.
     pub drain: Drain,
+    /// What is known of the work's speed.
+    pub speed: Speed,
+}
+
+/// How fast work comes and goes, in the source's unit, a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Speed {
+    /// What keeps arriving; none where the load could not be read.
+    pub arrival: Option<f64>,
+    /// What one replica finishes; none while that is not known.
+    pub service: Option<f64>,
 }
 
 /// What the load asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, IntoStaticStr)]
 pub enum Basis {
     /// The load could not be read.
     Unknown,
@@ -55,7 +68,7 @@ pub enum Basis {
 }
 
 /// Why the replicas are not simply what the load asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum Hold {
     /// The policy's most.
     Maximum(u32),
@@ -97,7 +110,22 @@ pub enum Drain {
 impl Decision {
     /// The load could not be read: nothing changes.
     pub(crate) fn unread(current: u32) -> Self {
-        Self { replicas: current, basis: Basis::Unknown, hold: None, drain: Drain::Unknown }
+        let (drain, speed) = (Drain::Unknown, Speed::default());
+        Self { replicas: current, basis: Basis::Unknown, hold: None, drain, speed }
+    }
+
+    /// The reason in one word, of few: the name of the hold, else of the basis.
+    pub fn name(&self) -> &'static str {
+        self.hold.map_or_else(|| self.basis.into(), Into::into)
+    }
+
+    /// The replicas that the load alone asks for; none where that is not known.
+    pub fn needed(&self) -> Option<u32> {
+        match self.basis {
+            Basis::Backlog { needed, .. } | Basis::Rate { needed, .. } => Some(needed),
+            Basis::Idle => Some(0),
+            Basis::Unknown | Basis::NoRateYet { .. } => None,
+        }
     }
 }
 

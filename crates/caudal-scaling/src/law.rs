@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::decision::{Decision, Drain, Hold};
+use crate::decision::{Decision, Drain, Hold, Speed};
 use crate::history::History;
 use crate::policy::Policy;
 use need::{Known, Need};
@@ -82,7 +82,8 @@ pub fn plan(policy: &Policy, history: &mut History, observation: &Observation, n
     if replicas > policy.max {
         (replicas, hold) = (policy.max, Some(Hold::Maximum(policy.max)));
     }
-    Decision { replicas, basis, hold, drain: Drain::of(&load, ready.unwrap_or(current), slow.arrival, slow.service) }
+    let drain = Drain::of(&load, ready.unwrap_or(current), slow.arrival, slow.service);
+    Decision { replicas, basis, hold, drain, speed: Speed { arrival: Some(slow.arrival), service: slow.service } }
 }
 
 /// So much of the urgent need as is more than a moment's, where a scale-up window asks for steadiness.

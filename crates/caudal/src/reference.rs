@@ -87,7 +87,7 @@ fn metrics() -> BTreeMap<String, (Description, Vec<&'static str>)> {
     let registries: [(&str, Registry); 3] = [
         ("api", caudal_api::registry(&queue, &ledger)),
         ("worker", role::worker::registry(&caudal_worker::Metrics::default(), &queue, &ledger)),
-        ("controller", role::controller::registry()),
+        ("controller", role::controller::registry(&caudal_controller::Metrics::default())),
     ];
     let mut metrics = BTreeMap::new();
     for (role, registry) in &registries {

@@ -1,13 +1,15 @@
 //! Conditions say what is, and change only when something did.
 
-use caudal_scaling::{Basis, Decision, Drain};
+use caudal_scaling::{Basis, Decision, Drain, Speed};
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Account, Problem, conditions};
 use crate::verdict::{Authority, Verdict};
 
-const DECISION: Decision = Decision { replicas: 1, basis: Basis::Idle, hold: None, drain: Drain::Unknown };
+const SPEED: Speed = Speed { arrival: None, service: None };
+const DECISION: Decision =
+    Decision { replicas: 1, basis: Basis::Idle, hold: None, drain: Drain::Unknown, speed: SPEED };
 
 fn verdict(authority: Authority) -> Verdict {
     Verdict { replicas: 1, authority, withheld: None, reason: "because".to_owned() }

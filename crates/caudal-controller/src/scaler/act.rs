@@ -6,9 +6,10 @@ use caudal_scaling::{Decision, History, Load, Observation, Policy, plan};
 use chrono::{DateTime, SubsecRound, Utc};
 use kube::{Api, ResourceExt};
 use tokio::time::timeout;
-use tracing::{Instrument, info, info_span};
+use tracing::info;
 
 use super::Scaler;
+use super::trace::{Planned, Turn};
 use crate::conditions::{Account, Problem};
 use crate::crd::{LastDecision, QueueScaler, QueueScalerSpec};
 use crate::error::Error;
@@ -26,25 +27,35 @@ impl Scaler {
         if self.source.sees_another(object) {
             self.forget();
         }
+        let begun = Utc::now();
         let (seen, load) = tokio::join!(
             self.target.look(&self.context, &self.surroundings, object),
             self.source.look(&self.context, object),
         );
         let now = Utc::now();
         self.remember(object, &load, now);
+        let turn = Turn { object, load: &load, begun, observed: now };
         let (target, scale) = match seen {
             Ok(seen) => seen,
             Err(error) => {
                 let account = account(object, (&load, &self.source.note), None, blind(&error));
                 self.teller.tell((object, &self.lease), &account, Outcome::default(), now);
+                self.row.hide();
+                self.trace(&turn, None, Some(&error));
                 return Err(error);
             }
         };
         self.notice_a_hand(&target, &scale).await;
         let (planned, verdict) = self.decide(object, &scale, &load, now);
+        let planned_at = Utc::now();
         let written = self.write(object, &target, &scale, &verdict).await;
         if let Err(Error::Conflict(_)) = written {
             return written.map(drop);
+        }
+        let decided = Planned { scale: &scale, decision: &planned, verdict: &verdict, at: planned_at };
+        self.measure(&load, &decided, matches!(written, Ok(true)));
+        if !matches!(written, Ok(false)) {
+            self.trace(&turn, Some(&decided), written.as_ref().err());
         }
         let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
         let note = self.source.note.take();
@@ -97,11 +108,8 @@ impl Scaler {
         }
         // On the heap: it is rare, and a task keeps the room that its largest step takes.
         Box::pin(self.spare_the_busy(object, target, scale, verdict)).await;
-        let Scale { replicas: from, ready, .. } = *scale;
-        let span = info_span!("apply", target = %target.title(), from, to = verdict.replicas, ready);
         // What is still under way when the leadership may have gone to another must not go through.
-        let write = Box::pin(target.write(scale, verdict.replicas).instrument(span));
-        match timeout(self.lease.remaining(), write).await {
+        match timeout(self.lease.remaining(), Box::pin(target.write(scale, verdict.replicas))).await {
             Ok(written) => written?,
             Err(_) => return Err(Error::Unavailable { what: target.title(), source: None }),
         }
@@ -114,6 +122,25 @@ impl Scaler {
             "scaled {}", target.title()
         );
         Ok(true)
+    }
+
+    fn measure(&self, load: &Result<Load, Unread>, planned: &Planned<'_>, written: bool) {
+        let Planned { scale, decision, verdict, .. } = *planned;
+        let (metrics, desired) = (&self.context.metrics, verdict.replicas);
+        let current = if written { desired } else { scale.replicas };
+        metrics.decided(decision, verdict, current.cmp(&scale.replicas));
+        let came = self.wake.as_ref().and_then(|wake| wake.at);
+        if let Some(came) = came.filter(|_| current > scale.replicas && verdict.authority == Authority::Plan) {
+            metrics.reacted(came, Utc::now());
+        }
+        self.row.show(&self.lease, (current, desired), load.as_ref().ok(), decision);
+    }
+
+    /// Tells a turn that wrote, or the first of several that failed.
+    fn trace(&self, turn: &Turn<'_>, planned: Option<&Planned<'_>>, failure: Option<&Error>) {
+        if failure.is_none() || self.failures == 0 {
+            turn.tell(planned, failure, self.wake.as_ref());
+        }
     }
 
     /// Has idle pods go first, where some of them stay.
@@ -158,7 +185,8 @@ impl Scaler {
         self.appointment = ends.into_iter().chain(due).filter(|at| *at > now).min();
         match load {
             Ok(_) => (self.read_once, self.unread_since) = (true, None),
-            Err(_) => {
+            Err(unread) => {
+                self.context.metrics.unread(unread.reason());
                 self.unread_since.get_or_insert(now);
             }
         }

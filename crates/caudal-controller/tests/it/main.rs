@@ -8,6 +8,7 @@ mod last_worker;
 mod leading;
 mod long;
 mod outage;
+mod numbers;
 mod pods;
 mod record;
 mod rivals;

@@ -1,12 +1,14 @@
 //! What the tests share: one control plane, a namespace for each test, and words for what happens in it.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use caudal_controller::crd::{QueueScaler, crd};
-use caudal_controller::{Options, run_on};
+use caudal_controller::{Metrics, Options, run_on};
 use caudal_queue::{Batch, Chunk, Queue, Settlement};
+use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::Probes;
 use caudal_testkit::{ControlPlane, Redis, programs, wait};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -38,6 +40,7 @@ pub(crate) struct World {
 /// A running controller, on a runtime of its own, so that it can die with all it started.
 pub(crate) struct Controller {
     pub(crate) probes: Probes,
+    registry: Registry,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
     runtime: Runtime,
@@ -117,14 +120,16 @@ impl World {
         };
         let probes = Probes::new();
         let shutdown = CancellationToken::new();
+        let (metrics, mut registry) = (Metrics::default(), Registry::new("controller"));
+        metrics.register(&mut registry);
         let (told, token) = (probes.clone(), shutdown.clone());
         let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async move {
             let client = client_as(&plane, &namespace, user).await;
-            run_on(client, &options, &told, token).await.unwrap();
+            run_on(client, &options, &told, &metrics, token).await.unwrap();
         });
-        Controller { probes, shutdown, task, runtime }
+        Controller { probes, registry, shutdown, task, runtime }
     }
 
     pub(crate) async fn replicas(&self, name: &str) -> u32 {
@@ -192,6 +197,13 @@ impl Controller {
     pub(crate) async fn ready(&self) {
         let ready = async || if self.probes.is_ready() { Ok(()) } else { Err("not ready") };
         wait::until("the controller is ready", SOON, ready).await.unwrap();
+    }
+
+    /// The samples of its metrics: name with labels, and value.
+    pub(crate) async fn numbers(&self) -> BTreeMap<String, f64> {
+        let text = self.registry.render().await;
+        let samples = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap());
+        samples.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
     }
 
     /// Is gone from one moment to the next; what it started goes with it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use caudal_controller::Metrics;
 use caudal_telemetry::metrics::Registry;
 use caudal_telemetry::ops::{self, Probes};
 use tokio_util::sync::CancellationToken;
@@ -27,9 +28,10 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let listener = options.ops.bind().await?;
     // The probes answer until the leadership is given back.
     let done = CancellationToken::new();
-    let operators = ops::serve(listener, Router::new(), probes.clone(), registry(), done.clone());
+    let metrics = Metrics::default();
+    let operators = ops::serve(listener, Router::new(), probes.clone(), registry(&metrics), done.clone());
     let control = async {
-        let controlled = caudal_controller::run(&options.controller, &probes, shutdown).await;
+        let controlled = caudal_controller::run(&options.controller, &probes, &metrics, shutdown).await;
         done.cancel();
         controlled
     };
@@ -39,6 +41,8 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
 }
 
 /// All metrics of a controller.
-pub(crate) fn registry() -> Registry {
-    Registry::new("controller")
+pub(crate) fn registry(metrics: &Metrics) -> Registry {
+    let mut registry = Registry::new("controller");
+    metrics.register(&mut registry);
+    registry
 }
