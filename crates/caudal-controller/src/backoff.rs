@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 /// After the first failure; doubled with each further one in a row.
 const FIRST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(16);
+const LONGEST: Duration = Duration::from_secs(8);
 
-/// The pause after so many failures in a row: 2, 4, 8, 16 s, of which `jitter`, from 0 to 1, takes off up to a half, so that what
+/// The pause after so many failures in a row: 2, 4, 8 s, of which `jitter`, from 0 to 1, takes off up to a half, so that what
 /// failed together does not come back together.
 pub(crate) fn pause(failures: u32, jitter: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use crate::source::Unread;
 use crate::verdict::{Authority, Verdict, Withheld};
 
 pub(crate) const READY: &str = "Ready";
@@ -26,8 +27,8 @@ pub(crate) struct Account<'a> {
     pub(crate) name: String,
     /// `Deployment/worker`.
     pub(crate) target: String,
-    /// Whether there is work; none if that is not known.
-    pub(crate) active: Option<bool>,
+    /// Whether there is work, or why that is not known.
+    pub(crate) active: Result<bool, &'a Unread>,
     /// What a person should know about what was found in the queue.
     pub(crate) note: Option<&'a str>,
     /// None when the target could not be seen.
@@ -92,21 +93,34 @@ impl Said {
 }
 
 fn ready(account: &Account<'_>) -> Said {
-    match &account.problem {
-        Some(problem) => Said::new(READY, false, problem.reason, problem.message.clone()),
-        None => Said::new(READY, true, "Scaling", format!("the controller scales {}", account.target)),
+    if let Some(problem) = &account.problem {
+        return Said::new(READY, false, problem.reason, problem.message.clone());
     }
+    let target = &account.target;
+    let (reason, message) = match account.judged.map(|(_, verdict)| (&verdict.withheld, verdict.authority)) {
+        Some((Some(Withheld::Rival(rival)), _)) => {
+            ("OtherScaler", format!("{rival} scales {target}, so this does not"))
+        }
+        Some((Some(Withheld::DryRun), _)) => {
+            ("DryRun", format!("spec.dryRun: decides and tells, and does not scale {target}"))
+        }
+        Some((None, Authority::Pause)) => {
+            ("Paused", format!("spec.pause holds {target}: remove it, and it gets other replicas"))
+        }
+        _ => ("Scaling", format!("the controller scales {target}")),
+    };
+    Said::new(READY, true, reason, message)
 }
 
 fn active(account: &Account<'_>) -> Said {
     match account.active {
-        Some(true) => Said::new(ACTIVE, true, "Work", account.note.unwrap_or("the queue holds work")),
-        Some(false) => Said::new(ACTIVE, false, "Idle", "nothing waits and nothing is in flight"),
-        None => Said {
+        Ok(true) => Said::new(ACTIVE, true, "Work", account.note.unwrap_or("the queue holds work")),
+        Ok(false) => Said::new(ACTIVE, false, "Idle", "nothing waits and nothing is in flight"),
+        Err(unread) => Said {
             type_: ACTIVE,
             status: "Unknown",
-            reason: "Unknown",
-            message: "the queue cannot be read: nothing is scaled down".to_owned(),
+            reason: unread.reason(),
+            message: format!("the queue cannot be read, so nothing is scaled down: {unread}"),
         },
     }
 }

@@ -37,10 +37,17 @@ pub use status::{LastDecision, QueueScalerStatus};
     printcolumn(name = "Max", type_ = "integer", json_path = ".spec.maxReplicas"),
     printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Pin", type_ = "integer", json_path = ".spec.replicas"),
+    printcolumn(name = "Pause", type_ = "string", json_path = ".spec.pause"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Active", type_ = "string", json_path = ".status.conditions[?(@.type==\"Active\")].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.lastDecision.reason", priority = 1)
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    printcolumn(name = "Last Decision", type_ = "string", json_path = ".status.lastDecision.reason", priority = 1)
 )]
 #[x_kube(
     validation = Rule::new("self.minReplicas <= self.maxReplicas").message("minReplicas must not be more than maxReplicas"),
@@ -51,7 +58,7 @@ pub use status::{LastDecision, QueueScalerStatus};
 pub struct QueueScalerSpec {
     /// The workload to scale, in the same namespace.
     pub scale_target_ref: ScaleTargetRef,
-    /// Never fewer replicas. 0: none while there is nothing to do.
+    /// Never fewer replicas. 0, as it is unless given: none while there is nothing to do.
     #[serde(default)]
     #[schemars(range(max = 100_000))]
     pub min_replicas: u32,
@@ -68,7 +75,7 @@ pub struct QueueScalerSpec {
     /// How to scale down. It holds for every step, the last one to zero included.
     #[serde(default)]
     pub scale_down: ScaleDown,
-    /// For how many seconds nothing may wait or be in flight before the replicas go to zero.
+    /// For how many seconds nothing may wait or be in flight before the replicas go to zero; 60 unless given.
     #[serde(default = "sixty")]
     #[schemars(range(max = 86_400))]
     pub cooldown_seconds: u32,
@@ -96,11 +103,11 @@ pub struct QueueScalerSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaleTargetRef {
-    /// Its API version.
+    /// Its API version; apps/v1 unless given.
     #[serde(default = "apps_v1")]
     #[schemars(length(min = 1, max = 317))]
     pub api_version: String,
-    /// Its kind: Deployment, `StatefulSet` or any other that can be scaled (has a scale subresource).
+    /// Its kind: Deployment (unless given), `StatefulSet` or any other that can be scaled (has a scale subresource).
     #[serde(default = "deployment")]
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
@@ -141,11 +148,12 @@ pub struct ScaleUp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaleDown {
-    /// Down only to the most that was needed within so many seconds.
+    /// Down only to the most that was needed within so many seconds; 60 unless given.
     #[serde(default = "sixty")]
     #[schemars(range(max = 3_600))]
     pub stabilization_seconds: u32,
-    /// How much of the replicas one step down may take, in percent; always at least one replica.
+    /// How much of the replicas one step down may take, in percent; always at least one replica; 50 unless
+    /// given.
     #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 100))]
     pub step_percent: u32,

@@ -11,7 +11,7 @@ use std::{
 use tokio::net::TcpStream;
 
 use crate::{
-    Error, Output, Process,
+    Error, Output, Process, Signal,
     folder::{Folder, free_port},
     pki::{self, Authority},
     process::run,
@@ -30,7 +30,9 @@ const API_SERVICE: &str = "10.96.0.1";
 pub struct ControlPlane {
     apiserver: Process,
     etcd: Process,
+    etcd_url: String,
     authority: Authority,
+    address: (Ipv4Addr, u16),
     url: String,
     kubeconfig: PathBuf,
     folder: Folder,
@@ -74,7 +76,8 @@ impl ControlPlane {
         let url = format!("https://{address}:{port}");
         let admin = authority.client("admin", "admin", &["system:masters"])?;
         let kubeconfig = authority.kubeconfig("admin", &url, &admin)?;
-        let plane = Self { apiserver, etcd, authority, url, kubeconfig, folder };
+        let address = (address, port);
+        let plane = Self { apiserver, etcd, etcd_url, authority, address, url, kubeconfig, folder };
         plane.ready().await?;
         Ok(plane)
     }
@@ -117,6 +120,28 @@ impl ControlPlane {
     pub fn check(&self) -> Result<(), Error> {
         self.etcd.check()?;
         self.apiserver.check()
+    }
+
+    /// Freezes the API server: connections stay open and are taken, nothing is answered.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.apiserver.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen API server go on.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.apiserver.signal(Signal::CONT)
+    }
+
+    /// Kills the API server (`kill -9`), and waits for its end.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        self.apiserver.stop(Signal::KILL, START).await.map(drop)
+    }
+
+    /// Kills the API server unless it is stopped, starts it on the same address and data, and waits till it answers.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.kill().await?;
+        self.apiserver = start_apiserver(&self.authority, self.folder.path(), &self.etcd_url, self.address)?;
+        self.ready().await
     }
 
     async fn ready(&self) -> Result<(), Error> {

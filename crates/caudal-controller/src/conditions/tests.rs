@@ -20,7 +20,7 @@ fn look(authority: Authority, problem: Option<Problem>, before: &[Condition], se
     let account = Account {
         name: "x".to_owned(),
         target: "Deployment/x".to_owned(),
-        active: Some(true),
+        active: Ok(true),
         note: None,
         judged: Some((&DECISION, &verdict)),
         problem,

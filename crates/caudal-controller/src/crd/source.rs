@@ -55,7 +55,7 @@ pub struct SecretKey {
     /// The Secret's name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key within the Secret.
+    /// The key within the Secret; `password` unless given.
     #[serde(default = "password")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,

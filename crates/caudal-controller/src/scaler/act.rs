@@ -215,11 +215,11 @@ impl Scaler {
 
 fn account<'a>(
     object: &QueueScaler,
-    (load, note): (&Result<Load, Unread>, &'a Option<String>),
+    (load, note): (&'a Result<Load, Unread>, &'a Option<String>),
     judged: Option<(&'a Decision, &'a Verdict)>,
     problem: Option<Problem>,
 ) -> Account<'a> {
-    let active = load.as_ref().ok().map(|load| load.backlog > 0);
+    let active = load.as_ref().map(|load| load.backlog > 0);
     let (name, target) = (object.name_any(), title(&object.spec.scale_target_ref));
     Account { name, target, active, note: note.as_deref(), judged, problem }
 }

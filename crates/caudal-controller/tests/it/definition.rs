@@ -27,16 +27,11 @@ fn with(path: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn wrong_objects_are_refused_in_words_that_help() {
-    let world = World::new().await;
-    let redis = json!({ "url": "redis://redis" });
-    let url = "/source/caudal/redis/url";
+async fn wrong_numbers_and_words_are_refused_in_words_that_help() {
     let cases = [
         (with("/minReplicas", json!(21)), "minReplicas must not be more than maxReplicas"),
         (with("/maxReplicas", json!(0)), "spec.maxReplicas in body should be greater than or equal to 1"),
         (with("/minReplicas", json!(-1)), "spec.minReplicas in body should be greater than or equal to 0"),
-        (with("/source", json!({})), "name exactly one source: caudal, list, stream, sortedSet or celery"),
-        (with("/source/celery", json!({ "redis": redis })), "name exactly one source"),
         (with("/target", json!({})), "give backlogPerReplica, drainSeconds or both"),
         (with("/target/backlogPerReplica", json!(0)), "spec.target.backlogPerReplica"),
         (
@@ -47,6 +42,33 @@ async fn wrong_objects_are_refused_in_words_that_help() {
         (with("/pause", json!("Sideways")), "supported values: \"In\", \"Out\", \"Both\""),
         (with("/override", json!({ "replicas": 3, "until": "tomorrow" })), "spec.override.until"),
         (with("/scaleDown/stepPercent", json!(0)), "spec.scaleDown.stepPercent"),
+        (with("/replicas", json!(-1)), "spec.replicas in body should be greater than or equal to 0"),
+        (with("/scaleTargetRef", json!({})), "spec.scaleTargetRef.name: Required value"),
+        (with("/scaleTargetRef/name", json!("")), "spec.scaleTargetRef.name in body should be at least 1 chars long"),
+        (with("/maxReplicas", json!(3_000_000_000_u32)), "should be less than or equal to 100000"),
+        (with("/maxReplicas", json!("many")), "must be of type integer: \"string\""),
+        (with("/maxReplicas", Value::Null), "spec.maxReplicas: Required value"),
+        (
+            with("/target/drainSeconds", json!(0)),
+            "spec.target.drainSeconds in body should be greater than or equal to 1",
+        ),
+        (with("/target/backlogPerReplica", json!(u64::MAX)), "spec.target.backlogPerReplica"),
+        (with("/target/backlogPerReplica", json!(2.5)), "spec.target.backlogPerReplica"),
+        (with("/cooldownSeconds", json!(-1)), "spec.cooldownSeconds in body should be greater than or equal to 0"),
+        (with("/scaleUp", json!({ "stabilizationSeconds": 3_601 })), "spec.scaleUp.stabilizationSeconds"),
+        (with("/override", json!({ "replicas": 3 })), "spec.override.until: Required value"),
+        (with("/override", json!({ "until": "2030-01-31T18:00:00Z" })), "spec.override.replicas: Required value"),
+    ];
+    are_refused(&cases).await;
+}
+
+#[tokio::test]
+async fn wrong_sources_are_refused_in_words_that_help() {
+    let redis = json!({ "url": "redis://redis" });
+    let url = "/source/caudal/redis/url";
+    let cases = [
+        (with("/source", json!({})), "name exactly one source: caudal, list, stream, sortedSet or celery"),
+        (with("/source/celery", json!({ "redis": redis })), "name exactly one source"),
         (with(url, json!("http://redis")), "write redis://[USER@]HOST[:PORT][/DATABASE]"),
         (with(url, json!("redis://:secret@redis")), "and no password: name its Secret in passwordSecret"),
         (
@@ -54,11 +76,29 @@ async fn wrong_objects_are_refused_in_words_that_help() {
             "a queue's name has letters, digits, dots, hyphens and underscores",
         ),
         (with("/source", json!({ "list": { "redis": redis, "keys": [] } })), "spec.source.list.keys"),
-        (with("/replicas", json!(-1)), "spec.replicas"),
+        (with("/source/caudal", json!({ "queue": "facturas" })), "spec.source.caudal.redis: Required value"),
+        (with(url, json!("redis://redis/first")), "write redis://[USER@]HOST[:PORT][/DATABASE]"),
+        (
+            with("/source", json!({ "sortedSet": { "redis": redis, "key": "z", "dueBy": "Days" } })),
+            "supported values: \"UnixSeconds\", \"UnixMilliseconds\"",
+        ),
+        (
+            with("/source", json!({ "stream": { "redis": redis, "key": "s" } })),
+            "spec.source.stream.group: Required value",
+        ),
+        (
+            with("/source", json!({ "celery": { "redis": redis, "prioritySteps": [256] } })),
+            "spec.source.celery.prioritySteps[0] in body should be less than or equal to 255",
+        ),
     ];
+    are_refused(&cases).await;
+}
+
+async fn are_refused(cases: &[(Value, &str)]) {
+    let world = World::new().await;
     for (spec, words) in cases {
-        let refusal = try_make(&world, spec.clone()).await.expect_err(&spec.to_string());
-        assert!(refusal.contains(words), "expected {words:?} in {refusal:?}");
+        let refusal = try_make(&world, spec.clone()).await.err().unwrap_or_default();
+        assert!(refusal.contains(words), "expected {words:?} in {refusal:?} to {spec}");
     }
 }
 

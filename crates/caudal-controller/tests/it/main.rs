@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
+mod api_server;
 mod authority;
 mod definition;
 mod last_worker;
 mod leading;
 mod long;
-mod outage;
 mod numbers;
+mod outage;
 mod pods;
 mod record;
 mod rivals;

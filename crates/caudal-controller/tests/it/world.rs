@@ -48,7 +48,15 @@ pub(crate) struct Controller {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let plane = shared_plane().await;
+        Self::on(shared_plane().await).await
+    }
+
+    /// On a control plane of its own, which it may stop.
+    pub(crate) async fn alone() -> Self {
+        Self::on(start_plane().await).await
+    }
+
+    async fn on(plane: Arc<ControlPlane>) -> Self {
         let namespace = format!("t-{}", &Uuid::new_v4().simple().to_string()[..12]);
         let client = client(&plane, &namespace).await;
         let made = json!({ "metadata": { "name": namespace } });
@@ -104,15 +112,25 @@ impl World {
 
     /// A controller of this release for this namespace.
     pub(crate) fn controller(&self, release: &str) -> Controller {
-        self.run(release, None)
+        self.run(release, None, |client| client)
+    }
+
+    /// The same, whose requests take another way.
+    pub(crate) fn controller_over(&self, way: impl FnOnce(Client) -> Client + Send + 'static) -> Controller {
+        self.run("caudal", None, way)
     }
 
     /// The same, by another user's permissions.
     pub(crate) fn controller_as(&self, release: &str, user: &str) -> Controller {
-        self.run(release, Some(user.to_owned()))
+        self.run(release, Some(user.to_owned()), |client| client)
     }
 
-    fn run(&self, release: &str, user: Option<String>) -> Controller {
+    fn run(
+        &self,
+        release: &str,
+        user: Option<String>,
+        way: impl FnOnce(Client) -> Client + Send + 'static,
+    ) -> Controller {
         let options = Options {
             release: release.to_owned(),
             namespaces: Vec::new(),
@@ -126,7 +144,8 @@ impl World {
         let (plane, namespace) = (Arc::clone(&self.plane), self.namespace.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async move {
-            let client = client_as(&plane, &namespace, user).await;
+            let client = way(client_as(&plane, &namespace, user).await);
+            drop(plane);
             run_on(client, &options, &told, &metrics, token).await.unwrap();
         });
         Controller { probes, registry, shutdown, task, runtime }
@@ -300,6 +319,12 @@ async fn shared_plane() -> Arc<ControlPlane> {
     if let Some(plane) = shared.upgrade() {
         return plane;
     }
+    let plane = start_plane().await;
+    *shared = Arc::downgrade(&plane);
+    plane
+}
+
+async fn start_plane() -> Arc<ControlPlane> {
     let plane = Arc::new(ControlPlane::start().await.unwrap());
     let client = client(&plane, "default").await;
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -309,7 +334,6 @@ async fn shared_plane() -> Arc<ControlPlane> {
     let scalers: Api<QueueScaler> = Api::all(client);
     let served = async || scalers.list(&ListParams::default()).await.map(drop);
     wait::until("QueueScalers are served", SOON, served).await.unwrap();
-    *shared = Arc::downgrade(&plane);
     plane
 }
 

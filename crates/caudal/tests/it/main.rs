@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod collector;
 mod compose;
+mod control_plane;
 mod dead;
 mod dev;
 mod documents;
