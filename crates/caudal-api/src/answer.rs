@@ -138,7 +138,7 @@ impl IntoResponse for Answer {
             }
             Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
             Self::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),
-            Self::NoRequest => detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST),
+            Self::NoRequest => closing(detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST)),
             Self::OtherVersion => detail(StatusCode::HTTP_VERSION_NOT_SUPPORTED, wire::OTHER_VERSION),
             Self::LongUri => detail(StatusCode::URI_TOO_LONG, wire::LONG_URI),
             Self::LongHead => detail(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, wire::LONG_HEAD),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::Limits;
+use crate::answer::Answer;
 use crate::location::Ends;
 use crate::metrics::Metrics;
 use crate::router::Public;
@@ -51,6 +52,12 @@ impl House {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(ends);
         self.routes.oneshot(request).await
+    }
+
+    /// The answer to what reaches no route.
+    fn refuse(&self, answer: Answer) -> Response {
+        self.metrics.refuse(&answer);
+        answer.into_response()
     }
 }
 

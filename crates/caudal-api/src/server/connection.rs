@@ -1,8 +1,11 @@
 //! A connection with one request at a time (HTTP/1), and what begins as one.
 
+use axum::http::header::HOST;
 use chrono::Utc;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -10,6 +13,7 @@ use super::farewell::{self, End};
 use super::socket::Socket;
 use super::turn::State;
 use super::{House, streams};
+use crate::answer::Answer;
 
 /// The most bytes the head of a request may have.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
@@ -35,10 +39,12 @@ async fn serve(socket: Socket, house: &House) {
     let (turn, ends) = (socket.turn(), socket.ends());
     let service = service_fn(|request| {
         turn.set(State::Busy);
-        let answer = house.clone().answer(request, ends);
-        let turn = turn.clone();
+        let (house, turn) = (house.clone(), turn.clone());
         async move {
-            let answer = answer.await;
+            let answer = match is_well_formed(&request) {
+                true => house.answer(request, ends).await,
+                false => Ok(house.refuse(Answer::NoRequest)),
+            };
             turn.set(State::Answered);
             answer
         }
@@ -73,6 +79,16 @@ async fn serve(socket: Socket, house: &House) {
         unread: &parts.read_buf,
     };
     part(socket, &end, house).await;
+}
+
+/// What the library lets through of bytes that are no request: one without its one `Host` (RFC 9112, 3.2; in HTTP/1.0 it
+/// may have none), and a target that is not ASCII.
+fn is_well_formed(request: &Request<Incoming>) -> bool {
+    let is_placed = match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        hosts => hosts == 1,
+    };
+    is_placed && request.uri().path_and_query().is_none_or(|target| target.as_str().is_ascii())
 }
 
 async fn part(socket: Socket, end: &End<'_>, house: &House) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -127,15 +127,10 @@ async fn idle(requests: &Requests, limit: Duration) {
 async fn answer(house: House, request: hyper::Request<Incoming>, ends: Ends) -> Result<Response, Infallible> {
     let head: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if head + request.uri().path().len() > MAX_HEAD {
-        return Ok(refused(&house, Answer::LongHead));
+        return Ok(house.refuse(Answer::LongHead));
     }
     match house.closed.run_until_cancelled(house.clone().answer(request, ends)).await {
         Some(answer) => answer,
-        None => Ok(refused(&house, Answer::Unavailable)),
+        None => Ok(house.refuse(Answer::Unavailable)),
     }
-}
-
-fn refused(house: &House, answer: Answer) -> Response {
-    house.metrics.refuse(&answer);
-    answer.into_response()
 }

@@ -278,3 +278,25 @@ async fn odd_requests_are_answered_like_all_others() {
         assert_eq!(client.rest().await, b"");
     }
 }
+
+#[tokio::test]
+async fn a_request_has_one_host_and_an_ascii_target() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, options()).await;
+    for (request, status) in [
+        ("GET /lotes/x HTTP/1.1\r\n", 400),
+        ("GET http://a.cl/lotes/x HTTP/1.1\r\n", 400),
+        ("GET /lotes/x HTTP/1.1\r\nhost: x\r\nhost: x\r\n", 400),
+        ("GET /lotes/x HTTP/1.0\r\nhost: x\r\nhost: y\r\n", 400),
+        ("POST /facturas/ HTTP/1.1\r\ncontent-length: 2\r\n", 400),
+        ("GET /lotes/\u{e9} HTTP/1.1\r\nhost: x\r\n", 400),
+        ("GET /lotes/x?\u{e9} HTTP/1.1\r\nhost: x\r\n", 400),
+        ("GET /lotes/x HTTP/1.0\r\n", 404),
+        ("GET /lotes/x HTTP/1.1\r\nhost:\r\n", 404),
+    ] {
+        let mut client = Raw::to(&site).await;
+        client.send(format!("{request}connection: close\r\n\r\n[]")).await;
+        assert_eq!(client.answer().await.status, status, "{request:?}");
+        assert_eq!(client.rest().await, b"", "{request:?}");
+    }
+}
