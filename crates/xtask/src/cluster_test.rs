@@ -21,6 +21,7 @@ use sample::Batch;
 
 mod client;
 mod kubectl;
+mod newcomer;
 mod sample;
 mod traces;
 
@@ -103,6 +104,8 @@ async fn attempt() -> Result<()> {
     steps.done("ledger exact, workers 1 -> 0");
     one_trace().await?;
     steps.done("a trace from the POST to the commit");
+    newcomer::run().await?;
+    steps.done("the documents' commands, as they stand there");
     Ok(())
 }
 
