@@ -2,6 +2,7 @@
 //!
 //! `helm install` with the chart's defaults and a collector for traces, 100 invoices through the Service, workers from
 //! none to one and back, the ledger compared to the last decimal, and one trace followed from the POST to the commit.
+//! Then pods half of which are busy are scaled down.
 
 use std::fs;
 use std::path::Path;
@@ -17,11 +18,13 @@ use crate::repository;
 use crate::tools::{self, Tool};
 use client::Client;
 use kubectl::Namespace;
+use pods::Trials;
 use sample::Batch;
 
 mod client;
 mod kubectl;
 mod newcomer;
+pub(crate) mod pods;
 mod sample;
 mod traces;
 
@@ -29,6 +32,9 @@ const INVOICES: Namespace = Namespace("invoices");
 const OBSERVABILITY: Namespace = Namespace("observability");
 const COLLECTOR: &str = "http://otel-collector.observability:4317";
 const WORKERS: &str = "app.kubernetes.io/component=worker";
+
+/// The short form of what `cargo xtask soak --only pods` tries.
+const BUSY_PODS: Trials = Trials { trials: 1, seconds: 10 };
 
 /// How long the first start of everything may take on a busy machine.
 const START: Duration = Duration::from_secs(180);
@@ -53,6 +59,7 @@ pub(crate) async fn run() -> Result<()> {
         ..Image::default()
     };
     images.push(image::of_program(&stand_in, &collector, folder.path())?);
+    images.push(pods::image(folder.path())?);
     let mut inside = Command::new(std::env::current_exe()?);
     inside.arg("cluster-test-inside");
     let status = cluster::run(&Options { images, ..Options::default() }, &inside).await?;
@@ -106,7 +113,7 @@ async fn attempt() -> Result<()> {
     steps.done("a trace from the POST to the commit");
     newcomer::run().await?;
     steps.done("the documents' commands, as they stand there");
-    Ok(())
+    pods::spare(BUSY_PODS, &mut steps).await
 }
 
 /// Namespaces that refuse what is not restricted, and a collector.

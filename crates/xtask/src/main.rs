@@ -52,6 +52,9 @@ enum Task {
     /// What happens in the cluster of `cluster-test`.
     #[command(hide = true)]
     ClusterTestInside,
+    /// What happens in the cluster of `soak --only pods`.
+    #[command(hide = true)]
+    PodsInside(cluster_test::pods::Trials),
     /// Build the images of the chart's default values.
     Image,
     /// Write the files that are made from the chart: its README and its renders.
@@ -72,11 +75,12 @@ async fn run(task: Task) -> Result<ExitCode> {
         Task::Dev(args) => dev::run(args).await,
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
-        Task::Soak(args) => soak::run(&args),
+        Task::Soak(args) => soak::run(&args).await,
         Task::Cluster(args) => cluster::execute(args).await,
         Task::ClusterStage(args) => cluster::stage::execute(args).await,
         Task::ClusterTest => cluster_test::run().await.map(|()| ExitCode::SUCCESS),
         Task::ClusterTestInside => cluster_test::inside().await,
+        Task::PodsInside(trials) => cluster_test::pods::inside(trials).await,
         Task::Image => image::execute(),
         Task::Chart(args) => chart::execute(&args),
     }

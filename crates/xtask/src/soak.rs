@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
+    cluster_test::pods::{self, Trials},
     command,
     packages::{self, POSTGRESQL, REDIS},
     test::{Machine, control_plane},
@@ -39,14 +40,17 @@ enum Part {
     Leaders,
     /// Three times the controller's Redis is away for a minute, under load
     Outage,
+    /// 20 times 20 pods, half of them busy with jobs of 30 s, are scaled down
+    Pods,
 }
 
 impl Part {
-    /// What cargo is told to test.
+    /// What cargo is told to test; nothing where this program does it itself.
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Leaders => &["--package", "caudal", "--test", "it", "leaders::"],
             Self::Outage => &["--package", "caudal-controller", "--test", "it", "outage::"],
+            Self::Pods => &[],
             Self::Faults => &["--package", "caudal", "--test", "it", "soak::"],
             Self::OneKey => &["--package", "caudal", "--test", "it", "admission::"],
             Self::Model => &["--package", "caudal-queue", "--test", "it", "model::"],
@@ -62,6 +66,7 @@ impl Part {
             Self::Faults => vec![("SOAK_SECONDS", args.seconds), ("SOAK_SEED", seed)],
             Self::Leaders => vec![("LEADER_ROUNDS", 100), ("SOAK_SEED", seed)],
             Self::Outage => vec![("OUTAGE_SECONDS", 60), ("OUTAGE_ROUNDS", 3)],
+            Self::Pods => Vec::new(),
             Self::OneKey => vec![("ONE_KEY_ROUNDS", 1_000)],
             Self::Model => vec![("PROPTEST_CASES", 500)],
             Self::Fuzz => vec![("FUZZ_REQUESTS", 1_000_000), ("PROPTEST_CASES", 1_000_000)],
@@ -73,12 +78,15 @@ impl Part {
 ///
 /// # Errors
 /// A program cannot be got or started.
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+pub(crate) async fn run(args: &Args) -> Result<ExitCode> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
     control_plane(&Machine::here())?;
     let parts = args.only.as_ref().map_or_else(Part::value_variants, std::slice::from_ref);
     for part in parts {
+        if *part == Part::Pods {
+            return pods::run(Trials { trials: 20, seconds: 30 }).await;
+        }
         let mut cargo = command::cargo();
         cargo.args(["test", "--locked"]).args(part.arguments()).args(["--", "--nocapture"]);
         cargo.envs(part.settings(args).into_iter().map(|(name, value)| (name, value.to_string())));

@@ -35,6 +35,8 @@ pub(super) fn one_layer(image: &Image, layer: &Path, out: &Path) -> Result<()> {
     let manifest = json!([{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]).to_string();
     let file = File::create(out).with_context(|| format!("cannot write {}", out.display()))?;
     let mut archive = tar::Builder::new(file);
+    // containerd cannot read what has holes.
+    archive.sparse(false);
     append(&mut archive, "config.json", config.as_bytes())?;
     archive.append_path_with_name(layer, "layer.tar")?;
     append(&mut archive, "manifest.json", manifest.as_bytes())?;
@@ -50,6 +52,7 @@ pub(crate) fn of_program(image: &Image, program: &Path, folder: &Path) -> Result
     let name = image.entrypoint.first().map_or("program", |path| path.trim_start_matches('/'));
     let (layer, archive) = (folder.join(format!("{name}-layer.tar")), folder.join(format!("{name}.tar")));
     let mut tar = tar::Builder::new(File::create(&layer)?);
+    tar.sparse(false);
     tar.append_path_with_name(program, name).with_context(|| format!("cannot read {}", program.display()))?;
     tar.into_inner()?.sync_all()?;
     one_layer(image, &layer, &archive)?;
