@@ -23,7 +23,7 @@ use crate::surroundings::Surroundings;
 use crate::target::MANAGER;
 
 /// How many statuses and events are written at a time, of all requests that are allowed at a time.
-const TELLING_AT_A_TIME: usize = 8;
+const TELLING_AT_A_TIME: usize = 2;
 
 /// Runs the controller until `shutdown` on the cluster that the service account or the kubeconfig leads to. Ready once it knows all
 /// QueueScalers it looks after, leading or standing by.

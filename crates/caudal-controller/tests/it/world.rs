@@ -278,17 +278,16 @@ pub(crate) fn queue(redis: &Redis) -> Queue {
 
 /// Puts so many invoices into the queue, each a chunk of its own.
 pub(crate) async fn enqueue(queue: &Queue, invoices: u32) {
-    put(queue, invoices).await.unwrap();
+    queue.admit(&batch(invoices), 1_000_000).await.unwrap();
 }
 
-/// The same, if Redis is there.
-pub(crate) async fn put(queue: &Queue, invoices: u32) -> Result<(), caudal_queue::Error> {
+/// So many invoices, each a chunk of its own.
+pub(crate) fn batch(invoices: u32) -> Batch {
     let id = Uuid::new_v4();
     let mut key = [0; 32];
     key[..16].copy_from_slice(id.as_bytes());
     let chunks = (0..invoices).map(|_| Chunk { payload: b"[]".to_vec(), count: 1 }).collect();
-    let batch = Batch { id, key, fingerprint: [0; 32], chunks, traceparent: None, caller: String::new() };
-    queue.admit(&batch, 1_000_000).await.map(drop)
+    Batch { id, key, fingerprint: [0; 32], chunks, traceparent: None, caller: String::new() }
 }
 
 /// Settles all that waits.
