@@ -88,6 +88,11 @@ impl Postgres {
         self.server.port
     }
 
+    /// The number of the process whose children are the sessions.
+    pub fn id(&self) -> i32 {
+        self.process.id()
+    }
+
     /// Ends all connections and the server, and waits for its end.
     pub async fn stop(&mut self) -> Result<(), Error> {
         self.process.stop(Signal::INT, GRACE).await.map(drop)

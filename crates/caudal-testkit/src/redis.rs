@@ -67,6 +67,11 @@ impl Redis {
         self.port
     }
 
+    /// The process' number.
+    pub fn id(&self) -> i32 {
+        self.process.id()
+    }
+
     /// Ends the server in its own way, and waits for its end.
     pub async fn stop(&mut self) -> Result<(), Error> {
         self.process.stop(Signal::TERM, GRACE).await.map(drop)

@@ -9,6 +9,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::cost::{Costs, Meter};
 use crate::site::{self, Fsync, drained, fill, invoice, ledger, queue};
 use crate::table::{Aim, Row, median};
 
@@ -27,17 +28,19 @@ pub(crate) async fn all() -> Result<Vec<Row>> {
         prepare(&template, rows_before).await?;
         for each in [1, 100] {
             let (mut drains, mut floors) = (Vec::new(), Vec::new());
+            let mut costs = Costs::default();
             for round in 0..ROUNDS {
                 let copy = copy(&postgres, &template, &format!("floor_{each}_{round}")).await?;
                 floors.push(alone(&copy, rows_before).await?);
                 let copy = self::copy(&postgres, &template, &format!("drain_{each}_{round}")).await?;
-                drains.push(drain(&copy, rows_before, each).await?);
+                drains.push(drain(&copy, rows_before, each, (&mut costs, postgres.id())).await?);
             }
             rows.push(Row {
                 name: format!("drain, chunks of {each}, {size} rows"),
                 figure: (median(drains), "invoices/s"),
                 floor: Some((median(floors), "the statements alone")),
                 aim: Aim::Least(0.8),
+                costs: costs.each(),
             });
         }
     }
@@ -90,13 +93,15 @@ async fn alone(database: &str, first: u32) -> Result<f64> {
 }
 
 /// Invoices a second by a worker, from its first lease until the queue is empty.
-async fn drain(database: &str, first: u32, each: u32) -> Result<f64> {
+async fn drain(database: &str, first: u32, each: u32, (costs, postgres): (&mut Costs, i32)) -> Result<f64> {
     let (redis, _connection) = site::redis(Fsync::Always).await?;
     let queue = queue(&redis.url())?;
     // The worker is up and has its connections before anything waits; nothing is leased while the queue is paused.
     queue.pause().await?;
     let worker = site::role("worker", &redis.url(), database).await?;
     fill(&queue, first, COUNT, each).await?;
+    let processes = [("PostgreSQL", postgres), ("Redis", redis.id()), ("worker", worker.process.id())];
+    let meter = Meter::start(&processes)?;
     queue.resume().await?;
     while queue.backlog().await?.in_flight_chunks == 0 {
         sleep(Duration::from_millis(1)).await;
@@ -104,6 +109,6 @@ async fn drain(database: &str, first: u32, each: u32) -> Result<f64> {
     let begun = Instant::now();
     drained(&queue, LONG).await?;
     let rate = f64::from(COUNT) / begun.elapsed().as_secs_f64();
-    drop(worker);
+    costs.add(meter, COUNT.into())?;
     Ok(rate)
 }

@@ -48,5 +48,5 @@ async fn controller(plane: &ControlPlane, redis: &str) -> Result<Process> {
 
 fn row(role: &str, process: &Process) -> Result<Row> {
     let figure = (resident(process.id())?, "MB");
-    Ok(Row { name: format!("{role}, idle"), figure, floor: None, aim: Aim::Most(20.0) })
+    Ok(Row { name: format!("{role}, idle"), figure, floor: None, aim: Aim::Most(20.0), costs: Vec::new() })
 }

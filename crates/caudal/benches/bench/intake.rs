@@ -9,14 +9,27 @@ use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
 
+use crate::cost::{self, Costs, Meter, processor_seconds};
 use crate::load::{Form, Template, per_second};
-use crate::site::{self, Fsync, NO_LIMIT, batch, invoice, json, queue};
+use crate::site::{self, Fsync, NO_LIMIT, Role, batch, invoice, json, queue};
 use crate::table::{Aim, Row, median};
 use crate::wire::{Reply, Tap, post};
 
 const CLIENTS: usize = 32;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
+
+const EMPTY: &str = "#!lua\nreturn 1";
+/// What an admission of one batch asks of Redis, without what it decides.
+const BARE: &str = "#!lua
+local call, keys = redis.call, KEYS
+call('MGET', keys[1], keys[2], keys[3], keys[5])
+call('TIME')
+call('XLEN', keys[4])
+call('XADD', keys[4], '*', 'e', ARGV[8])
+call('MSET', keys[1], 1, keys[2], 2, keys[6], '1 0 0 0 1700000000000 0 ')
+call('SET', keys[5], ARGV[4], 'PXAT', '4000000000000')
+return 1";
 
 /// The queue has one call under way at a time.
 const CALLS: usize = 1;
@@ -28,6 +41,9 @@ struct Peer {
     address: String,
     /// A call with one batch.
     script: Template,
+    /// The same call of a script that does nothing, and of one that does nothing but an admission's commands.
+    empty: Template,
+    bare: Template,
     /// A call with as many batches as come together when the clients admit one each, and how many these are.
     together: (Template, usize),
     add: Template,
@@ -41,34 +57,56 @@ impl Peer {
         let one = batch(&[invoice(1)]);
         queue.admit(&one, NO_LIMIT).await?;
         let call = tap.script_calls().pop().context("no script was called")?;
+        let empty = Template::new(of_other_script(&call, EMPTY, &mut connection).await?, &marks(&[&one]));
+        let bare = Template::new(of_other_script(&call, BARE, &mut connection).await?, &marks(&[&one]));
         let script = Template::new(call, &marks(&[&one]));
         let add = Template::new(plain_add(&mut connection).await?, &marks(&[&one]));
         let together = together(&queue, &tap).await?;
         let address = format!("127.0.0.1:{}", redis.port());
-        Ok(Self { redis, connection, address, script, together, add })
+        Ok(Self { redis, connection, address, script, empty, bare, together, add })
     }
 
     async fn add_rate(&mut self) -> Result<f64> {
-        self.empty().await?;
-        Ok(per_second(&self.address, (CLIENTS, ROUND), &self.add, Reply::Redis)?)
+        self.flush().await?;
+        Ok(self.rate(&self.add)?)
     }
 
-    /// Batches a second, one in a call.
-    async fn script_rate(&mut self) -> Result<f64> {
-        self.empty().await?;
-        Ok(per_second(&self.address, (CLIENTS, ROUND), &self.script, Reply::Redis)?)
+    /// Calls a second; what they cost Redis is added.
+    async fn script_rate(&mut self, call: impl Fn(&Self) -> &Template, costs: &mut Costs) -> Result<f64> {
+        self.flush().await?;
+        let meter = Meter::start(&[("Redis", self.redis.id())])?;
+        let rate = self.rate(call(self))?;
+        costs.add(meter, rate * ROUND.as_secs_f64())?;
+        Ok(rate)
+    }
+
+    fn rate(&self, call: &Template) -> std::io::Result<f64> {
+        per_second(&self.address, (CLIENTS, ROUND), call, Reply::Redis)
     }
 
     /// Batches a second, as many in a call as come together.
     async fn together_rate(&mut self) -> Result<f64> {
-        self.empty().await?;
+        self.flush().await?;
         let (call, batches) = &self.together;
         Ok(per_second(&self.address, (CALLS, ROUND), call, Reply::Redis)? * *batches as f64)
     }
 
-    async fn empty(&mut self) -> Result<()> {
+    async fn flush(&mut self) -> Result<()> {
         Ok(redis::cmd("FLUSHALL").query_async(&mut self.connection).await?)
     }
+}
+
+/// A call with the same keys and arguments, of another script.
+async fn of_other_script(call: &[u8], script: &str, connection: &mut MultiplexedConnection) -> Result<Vec<u8>> {
+    let digest: String = redis::cmd("SCRIPT").arg(&["LOAD", script]).query_async(connection).await?;
+    let head = b"EVALSHA\r\n$40\r\n";
+    let at = call.windows(head.len()).position(|window| window == head).context("no call of a script")? + head.len();
+    Ok([&call[..at], digest.as_bytes(), &call[at + digest.len()..]].concat())
+}
+
+/// All that have a part in a request.
+fn processes(api: &Role, peer: &Peer) -> [cost::Named; 3] {
+    [("API", api.process.id()), ("Redis", peer.redis.id()), ("client", cost::own())]
 }
 
 /// What makes a batch one of its own.
@@ -108,27 +146,36 @@ async fn plain_add(connection: &mut MultiplexedConnection) -> Result<Vec<u8>> {
     Ok(add.get_packed_command())
 }
 
-/// The admission script beside a plain XADD of the same bytes: with one batch in a call, and with as many as come together.
+/// The admission script, and what any script could reach at most, beside a plain XADD of the same bytes: with one batch in a call, and with as many as come together.
 pub(crate) async fn script() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for fsync in Fsync::ALL {
         let mut peer = Peer::start(fsync).await?;
-        let (mut singles, mut together, mut adds) = (Vec::new(), Vec::new(), Vec::new());
+        let mut adds = Vec::new();
+        let mut rates: [(Vec<f64>, Costs); 4] = Default::default();
         for _ in 0..ROUNDS {
-            singles.push(peer.script_rate().await?);
+            let [single, together, bare, empty] = &mut rates;
+            single.0.push(peer.script_rate(|peer| &peer.script, &mut single.1).await?);
             adds.push(peer.add_rate().await?);
-            together.push(peer.together_rate().await?);
+            together.0.push(peer.together_rate().await?);
+            bare.0.push(peer.script_rate(|peer| &peer.bare, &mut bare.1).await?);
+            empty.0.push(peer.script_rate(|peer| &peer.empty, &mut empty.1).await?);
         }
         let floor = median(adds);
         let batches = peer.together.1;
-        for (rates, calls) in
-            [(singles, "1 a call".to_owned()), (together, format!("{batches} a call as {CLIENTS} clients"))]
-        {
+        let names = [
+            ("admission script, 1 a call".to_owned(), Aim::Least(0.5)),
+            (format!("admission script, {batches} a call as {CLIENTS} clients"), Aim::Least(0.5)),
+            ("its commands in a script that decides nothing".to_owned(), Aim::None),
+            ("a script that does nothing".to_owned(), Aim::None),
+        ];
+        for ((name, aim), (rates, costs)) in names.into_iter().zip(rates) {
             rows.push(Row {
-                name: format!("admission script, {calls}, {}", fsync.name()),
+                name: format!("{name}, {}", fsync.name()),
                 figure: (median(rates), "batches/s"),
                 floor: Some((floor, "plain XADD of the same bytes")),
-                aim: Aim::Least(0.5),
+                aim,
+                costs: costs.each(),
             });
         }
     }
@@ -145,9 +192,13 @@ pub(crate) async fn single() -> Result<Vec<Row>> {
         let request =
             Template::new(post("9999999999", &body), &[(b"9999999999", Form::Decimal), (b"4000000000", Form::Decimal)]);
         let (mut requests, mut adds) = (Vec::new(), Vec::new());
+        let mut costs = Costs::default();
         for _ in 0..ROUNDS {
-            peer.empty().await?;
-            requests.push(per_second(&api.address, (CLIENTS, ROUND), &request, Reply::Accepted)?);
+            peer.flush().await?;
+            let meter = Meter::start(&processes(&api, &peer))?;
+            let rate = per_second(&api.address, (CLIENTS, ROUND), &request, Reply::Accepted)?;
+            costs.add(meter, rate * ROUND.as_secs_f64())?;
+            requests.push(rate);
             adds.push(peer.add_rate().await?);
         }
         rows.push(Row {
@@ -155,6 +206,7 @@ pub(crate) async fn single() -> Result<Vec<Row>> {
             figure: (median(requests), "requests/s"),
             floor: Some((median(adds), "plain XADD of the same bytes")),
             aim: Aim::Least(0.25),
+            costs: costs.each(),
         });
     }
     Ok(rows)
@@ -168,19 +220,22 @@ pub(crate) async fn hundreds() -> Result<Vec<Row>> {
         let api = site::role("api", &peer.redis.url(), "postgres://127.0.0.1:1/none").await?;
         let body = json(&(0..100).map(|number| invoice(4_000_000_000 + number)).collect::<Vec<_>>());
         let request = Template::new(post("9999999999", &body), &[(b"9999999999", Form::Decimal)]);
-        let mut costs = Vec::new();
+        let (mut rates, mut costs) = (Vec::new(), Costs::default());
         for _ in 0..ROUNDS {
-            peer.empty().await?;
-            let before = site::processor_seconds(api.process.id())?;
-            let rate = per_second(&api.address, (CLIENTS, ROUND), &request, Reply::Accepted)?;
-            let used = site::processor_seconds(api.process.id())? - before;
-            costs.push(rate * ROUND.as_secs_f64() * 100.0 / used);
+            peer.flush().await?;
+            let before = processor_seconds(api.process.id())?;
+            let meter = Meter::start(&processes(&api, &peer))?;
+            let invoices =
+                per_second(&api.address, (CLIENTS, ROUND), &request, Reply::Accepted)? * ROUND.as_secs_f64() * 100.0;
+            costs.add(meter, invoices)?;
+            rates.push(invoices / (processor_seconds(api.process.id())? - before));
         }
         rows.push(Row {
             name: format!("intake, 100 invoices a request, {}", fsync.name()),
-            figure: (median(costs), "invoices/CPU s"),
+            figure: (median(rates), "invoices/CPU s"),
             floor: None,
             aim: Aim::Least(300_000.0),
+            costs: costs.each(),
         });
     }
     Ok(rows)
@@ -202,6 +257,7 @@ pub(crate) async fn bytes() -> Result<Vec<Row>> {
             figure: (used / f64::from(count), "bytes/invoice"),
             floor: None,
             aim: Aim::Most(most),
+            costs: Vec::new(),
         });
     }
     Ok(rows)

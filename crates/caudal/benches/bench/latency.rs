@@ -60,6 +60,7 @@ pub(crate) async fn lone() -> Result<Vec<Row>> {
             figure: (p99(whole), "ms, p99"),
             floor: Some((p99(redis_alone) + p99(postgres_alone), "XADD + commit, p99 of each")),
             aim: Aim::Most(5.0),
+            costs: Vec::new(),
         });
     }
     Ok(rows)

@@ -3,6 +3,7 @@
 
 #[expect(dead_code, reason = "the tests use the rest")]
 mod cluster;
+mod cost;
 mod drain;
 mod idle;
 mod intake;

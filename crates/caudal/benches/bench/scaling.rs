@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::cluster::{Cluster, Sight, Sights};
+use crate::cost::processor_seconds;
 use crate::site::{self, Fsync, NO_LIMIT, batch, invoice, named_queue};
 use crate::table::{Aim, Row, median, p99};
 
@@ -140,7 +141,7 @@ async fn few(cluster: &Cluster, redis: &Redis, connection: MultiplexedConnection
 
     let row = |name: &str, figure, floor, aim| {
         let floor = Some((floor, "a bare write to /scale"));
-        Row { name: name.to_owned(), figure, floor, aim: Aim::MostAlone(aim) }
+        Row { name: name.to_owned(), figure, floor, aim: Aim::MostAlone(aim), costs: Vec::new() }
     };
     let (middle, middle_floor) = (median(reactions.clone()), median(floors.clone()));
     let mut rows = vec![
@@ -162,12 +163,14 @@ fn told(pipelines: &[Pipeline]) -> [Row; 2] {
             figure: (all(|one| one.reaction), "ms, p99"),
             floor: Some((all(|one| one.admission), "until they are in the queue")),
             aim: Aim::MostAlone(250.0),
+            costs: Vec::new(),
         },
         Row {
             name: "the same, writes where they came together".to_owned(),
             figure: (most_writes, "writes, most"),
             floor: None,
             aim: Aim::Most(1.0),
+            costs: Vec::new(),
         },
     ]
 }
@@ -222,9 +225,9 @@ async fn many(cluster: &Cluster, redis: &Redis) -> Result<Vec<Row>> {
     let controller = controller(cluster).await?;
     cluster.looked_after(MANY).await?;
     sleep(SETTLED).await;
-    let before = site::processor_seconds(controller.id())?;
+    let before = processor_seconds(controller.id())?;
     sleep(IDLE).await;
-    let used = (site::processor_seconds(controller.id())? - before) / IDLE.as_secs_f64() * 100.0;
+    let used = (processor_seconds(controller.id())? - before) / IDLE.as_secs_f64() * 100.0;
 
     let (mut reactions, mut floors) = (Vec::new(), Vec::new());
     for burst in 1..=BURSTS {
@@ -245,6 +248,7 @@ async fn many(cluster: &Cluster, redis: &Redis) -> Result<Vec<Row>> {
         figure,
         floor,
         aim: Aim::MostAlone(aim),
+        costs: Vec::new(),
     };
     let floor = Some((p99(floors), "50 bare writes at once"));
     Ok(vec![

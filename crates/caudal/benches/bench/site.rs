@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use caudal_ledger::Ledger;
 use caudal_queue::{Batch, Chunk, Queue};
-use caudal_testkit::{Output, Postgres, Process, Redis, free_port, wait};
+use caudal_testkit::{Output, Postgres, Process, Redis, free_port};
 use rust_decimal::Decimal;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 const START: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(2);
 /// In none of the measurements is anything refused.
 pub(crate) const NO_LIMIT: u64 = 1_000_000_000;
-/// How often a second Linux counts a process' time.
-const TICKS: f64 = 100.0;
 
 /// When Redis writes through to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +87,6 @@ pub(crate) async fn ready(ops: &str) -> Result<(), String> {
     if answer.status().is_success() { Ok(()) } else { Err(answer.status().to_string()) }
 }
 
-/// The seconds of processor time that a process has used.
-pub(crate) fn processor_seconds(process: i32) -> Result<f64> {
-    let state = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let fields = state.rsplit_once(')').context("/proc/PID/stat")?.1.split_whitespace();
-    let ticks: Vec<f64> = fields.skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum::<f64>() / TICKS)
-}
-
 /// The memory that a process holds, in MB.
 pub(crate) fn resident(process: i32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
@@ -160,12 +152,13 @@ pub(crate) async fn fill(queue: &Queue, first: u32, count: u32, each: u32) -> Re
     Ok(())
 }
 
-/// Returns once nothing waits.
+/// Returns once nothing waits. Looks often: a whole drain takes a fraction of a second.
 pub(crate) async fn drained(queue: &Queue, within: Duration) -> Result<()> {
-    wait::until("the queue is empty", within, async || match queue.backlog().await {
-        Ok(backlog) if backlog.invoices == 0 => Ok(()),
-        seen => Err(format!("{seen:?}")),
-    })
-    .await?;
-    Ok(())
+    let empty = async {
+        while queue.backlog().await?.invoices > 0 {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    };
+    timeout(within, empty).await.context("the queue does not become empty")?
 }

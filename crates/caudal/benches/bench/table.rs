@@ -1,5 +1,6 @@
 //! What was measured, for people and for programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ pub(crate) enum Aim {
     Most(f64),
     /// The figure is at most this, whatever the floor.
     MostAlone(f64),
+    /// Nothing in particular: it tells what can be had.
+    None,
 }
 
 /// One figure.
@@ -24,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) floor: Option<(f64, &'static str)>,
     /// For the ratio of the two where there is a floor and the aim does not say otherwise, else for the figure.
     pub(crate) aim: Aim,
+    /// What an invoice cost each process meanwhile, in microseconds of processor time; empty where nobody looked.
+    pub(crate) costs: Vec<(&'static str, f64)>,
 }
 
 impl Row {
@@ -36,19 +41,22 @@ impl Row {
             Aim::Least(least) => self.judged() >= least,
             Aim::Most(most) => self.judged() <= most,
             Aim::MostAlone(most) => self.figure.0 <= most,
+            Aim::None => true,
         }
     }
 
     pub(crate) fn json(&self) -> Value {
         let (aim, bound) = match self.aim {
-            Aim::Least(least) => ("at_least", least),
-            Aim::Most(most) => ("at_most", most),
-            Aim::MostAlone(most) => ("figure_at_most", most),
+            Aim::Least(least) => ("at_least", Some(least)),
+            Aim::Most(most) => ("at_most", Some(most)),
+            Aim::MostAlone(most) => ("figure_at_most", Some(most)),
+            Aim::None => ("none", None),
         };
         json!({
             "name": self.name, "figure": self.figure.0, "unit": self.figure.1,
             "floor": self.floor.map(|floor| floor.0), "floor_is": self.floor.map(|floor| floor.1),
             "judged": self.judged(), "aim": aim, "bound": bound, "met": self.is_met(),
+            "processor_us": self.costs.iter().copied().collect::<BTreeMap<_, _>>(),
         })
     }
 }
@@ -61,12 +69,13 @@ impl fmt::Display for Row {
             Some((floor, what)) => write!(formatter, "{:>11}  {what:<30}{:>6.2}", short(floor), self.judged())?,
             None => write!(formatter, "{:>11}  {:<30}{:>6}", "", "", "")?,
         }
-        let (sign, bound) = match self.aim {
-            Aim::Least(least) => (">=", least),
-            Aim::Most(most) | Aim::MostAlone(most) => ("<=", most),
-        };
         let verdict = if self.is_met() { "met" } else { "MISSED" };
-        write!(formatter, "  {sign} {:<9} {verdict}", short(bound))
+        match self.aim {
+            Aim::Least(least) => write!(formatter, "  >= {:<9} {verdict}", short(least))?,
+            Aim::Most(most) | Aim::MostAlone(most) => write!(formatter, "  <= {:<9} {verdict}", short(most))?,
+            Aim::None => write!(formatter, "  {:<12} none", "")?,
+        }
+        self.costs.iter().try_for_each(|(name, micros)| write!(formatter, "; {name} {micros:.1} us"))
     }
 }
 
