@@ -20,7 +20,8 @@ pub const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 /// How many entries one promotion moves at most.
 const MOST_PROMOTED: u32 = 100;
 
-/// The reader of one worker process, with a connection of its own for the blocking read.
+/// The reader of one worker process, with a connection of its own for the blocking read, and for what comes before each read: on
+/// the shared one that would wait behind the settlements of a whole set, and the worker for its next chunks.
 #[derive(Debug)]
 pub struct Consumer {
     queue: Queue,
@@ -64,12 +65,7 @@ impl Consumer {
                 self.noticed(made)?;
                 Vec::new()
             }
-            other => {
-                if other.is_err() {
-                    self.reader = None;
-                }
-                self.noticed(other)?
-            }
+            other => self.noticed(other)?,
         };
         let leases = entries.into_iter().map(|entry| self.lessor.lease(entry, 1)).collect();
         Ok(self.readable(leases).await)
@@ -81,11 +77,8 @@ impl Consumer {
     /// # Errors
     /// `Unavailable` and `Misconfigured`; call again, after a pause.
     pub async fn promote(&mut self) -> Result<u64, Error> {
-        let keys = self.queue.keys();
-        let mut call = self.queue.scripts().promote.prepare_invoke();
-        call.key(&keys.retry).key(&keys.stream).key(&keys.paused).arg(MOST_PROMOTED);
-        let promoted = call.invoke_async(&mut self.queue.connection()).await;
-        self.noticed(promoted)
+        let moved = self.move_due().await;
+        self.noticed(moved)
     }
 
     /// Takes the consumer off the queue's books, when its worker ends; not if it still holds something.
@@ -124,12 +117,17 @@ impl Consumer {
         readable
     }
 
+    async fn move_due(&mut self) -> RedisResult<u64> {
+        let mut reader = self.reader().await?;
+        let keys = self.queue.keys();
+        let mut call = self.queue.scripts().promote.prepare_invoke();
+        call.key(&keys.retry).key(&keys.stream).key(&keys.paused).arg(MOST_PROMOTED);
+        call.invoke_async(&mut reader).await
+    }
+
     async fn read(&mut self, max_chunks: usize, block: Duration) -> RedisResult<Vec<Raw>> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            none => none.insert(self.queue.client().dedicated(LONGEST_BLOCK).await?),
-        };
-        if cmd("EXISTS").arg(&self.queue.keys().paused).query_async(reader).await? {
+        let mut reader = self.reader().await?;
+        if cmd("EXISTS").arg(&self.queue.keys().paused).query_async(&mut reader).await? {
             sleep(block).await;
             return Ok(Vec::new());
         }
@@ -142,7 +140,7 @@ impl Consumer {
             .arg("STREAMS")
             .arg(&self.queue.keys().stream)
             .arg(">")
-            .query_async(reader)
+            .query_async(&mut reader)
             .await?;
         Ok(reply.into_iter().flatten().flat_map(|(_, entries)| entries).collect())
     }
@@ -172,8 +170,19 @@ impl Consumer {
             .await
     }
 
-    /// Keeps in mind since when Redis has been reached.
+    /// Its connection, made where there is none.
+    async fn reader(&mut self) -> RedisResult<MultiplexedConnection> {
+        match &self.reader {
+            Some(reader) => Ok(reader.clone()),
+            None => Ok(self.reader.insert(self.queue.client().dedicated(LONGEST_BLOCK).await?).clone()),
+        }
+    }
+
+    /// Keeps in mind since when Redis has been reached. After a failure the connection is made anew.
     fn noticed<T>(&mut self, result: Result<T, RedisError>) -> Result<T, Error> {
+        if result.is_err() {
+            self.reader = None;
+        }
         self.reach.heard(result.is_ok(), Instant::now(), self.queue.lease_time());
         Ok(result?)
     }
