@@ -14,7 +14,8 @@ const JITTER: f64 = 0.2;
 
 /// How many chunks to lease, so that they make about one set: learned from those seen last.
 ///
-/// Grows by doubling, so that large chunks after many small ones bring no flood.
+/// Grows step by step, in larger ones where as many came as were asked for, so that large chunks after a few small ones bring
+/// no flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Appetite(usize);
 
@@ -37,7 +38,8 @@ impl Appetite {
         }
         let invoices: usize = counts.iter().map(|count| *count as usize).sum();
         let fitting = SET * counts.len() / invoices.max(1);
-        Self(fitting.min(self.0 * 2).clamp(FEWEST_CHUNKS, MOST_CHUNKS))
+        let step = if counts.len() >= self.0 { 4 } else { 2 };
+        Self(fitting.min(self.0 * step).clamp(FEWEST_CHUNKS, MOST_CHUNKS))
     }
 }
 

@@ -12,7 +12,7 @@ use super::world::{State, World};
 const CALLS: u64 = 1_200;
 const OFTEN: u64 = 12;
 const RARELY: u64 = 4;
-const EAGERLY: u64 = 80;
+const EAGERLY: u64 = 120;
 const SELDOM: [&str; 5] = ["split", "mark", "release", "tidy", "leave"];
 
 /// What befalls one call.
