@@ -1,8 +1,9 @@
 //! What one transaction records, decided before any SQL: one entry for each invoice, the newest, in columns.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cmp::Reverse;
 
-use caudal_invoice::Invoice;
+use caudal_invoice::{Invoice, canonical_rut};
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -32,7 +33,7 @@ pub enum Outcome {
 /// The entries of one transaction as columns, one row for each (RUT, number), sorted by it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Set<'a> {
-    pub(crate) ruts: Vec<String>,
+    pub(crate) ruts: Vec<Cow<'a, str>>,
     pub(crate) numbers: Vec<&'a str>,
     pub(crate) amounts: Vec<Decimal>,
     pub(crate) issued_on: Vec<NaiveDate>,
@@ -47,30 +48,41 @@ pub(crate) struct Set<'a> {
 impl<'a> Set<'a> {
     /// Chooses the newest entry of each invoice and sorts them.
     pub(crate) fn of(entries: &'a [Entry]) -> Self {
-        let mut newest: BTreeMap<(String, &str), &Entry> = BTreeMap::new();
-        let keys: Vec<_> =
-            entries.iter().map(|entry| (entry.invoice.client(), entry.invoice.number.as_str())).collect();
-        for (key, entry) in keys.iter().zip(entries) {
-            let chosen = newest.entry(key.clone()).or_insert(entry);
-            if chosen.version < entry.version {
-                *chosen = entry;
-            }
-        }
-        let row_of: BTreeMap<_, _> =
-            newest.iter().enumerate().map(|(row, (key, entry))| (key, (row, entry.version))).collect();
-        let rows = keys
+        let mut sorted: Vec<_> = entries
             .iter()
-            .zip(entries)
-            .map(|(key, entry)| row_of.get(key).and_then(|(row, version)| (*version == entry.version).then_some(*row)))
+            .enumerate()
+            .map(|(place, entry)| (canonical_rut(&entry.invoice.rut), entry.invoice.number.as_str(), entry, place))
             .collect();
-        let mut set = Self { rows, ..Self::default() };
-        for ((rut, number), entry) in newest {
-            set.push(rut, number, entry);
+        // Of one invoice the newest comes first.
+        sorted.sort_unstable_by(|one, other| {
+            (&one.0, one.1, Reverse(one.2.version), one.3).cmp(&(&other.0, other.1, Reverse(other.2.version), other.3))
+        });
+        let mut set = Self { rows: vec![None; entries.len()], ..Self::with_capacity(entries.len()) };
+        for (rut, number, entry, place) in sorted {
+            if set.ruts.last() != Some(&rut) || set.numbers.last() != Some(&number) {
+                set.push(rut, number, entry);
+            }
+            let row = set.versions.len() - 1;
+            set.rows[place] = (set.versions[row] == entry.version).then_some(row);
         }
         set
     }
 
-    fn push(&mut self, rut: String, number: &'a str, entry: &'a Entry) {
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            ruts: Vec::with_capacity(rows),
+            numbers: Vec::with_capacity(rows),
+            amounts: Vec::with_capacity(rows),
+            issued_on: Vec::with_capacity(rows),
+            ruts_received: Vec::with_capacity(rows),
+            batches: Vec::with_capacity(rows),
+            versions: Vec::with_capacity(rows),
+            received_at: Vec::with_capacity(rows),
+            rows: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, rut: Cow<'a, str>, number: &'a str, entry: &'a Entry) {
         self.ruts.push(rut);
         self.numbers.push(number);
         self.amounts.push(entry.invoice.amount);
