@@ -1,36 +1,43 @@
-//! The cluster test: what a user does first, on a real cluster, and every number checked.
+//! The cluster test: what a user does first, and what an installation goes through, on a real cluster, and every number checked.
 //!
 //! `helm install` with the chart's defaults and a collector for traces, 100 invoices through the Service, workers from
-//! none to one and back, the ledger compared to the last decimal, and one trace followed from the POST to the commit.
-//! Then pods half of which are busy are scaled down.
+//! none to one and back, the ledger compared to the last decimal, and one trace followed from the POST to the commit. Pods half of which
+//! are busy are scaled down. Then 50,000 invoices from pods, through an upgrade, a rollback, deaths and a drain; the end of the release, and
+//! a new one of its name on what it left. Beside it what `tilt up` brings on a laptop.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use caudal_testkit::wait;
 
 use crate::cluster::{self, Options, Steps};
 use crate::image::{self, Image};
 use crate::repository;
+use crate::tilt::Tiltfile;
 use crate::tools::{self, Tool};
 use client::Client;
 use kubectl::Namespace;
 use pods::Trials;
 use sample::Batch;
 
+mod afterlife;
 mod client;
 mod kubectl;
+mod laptop;
+mod load;
 mod newcomer;
 pub(crate) mod pods;
 mod sample;
 mod traces;
+mod upheavals;
 
 const INVOICES: Namespace = Namespace("invoices");
 const OBSERVABILITY: Namespace = Namespace("observability");
 const COLLECTOR: &str = "http://otel-collector.observability:4317";
+const API: &str = "http://caudal.invoices.svc.cluster.local";
 const WORKERS: &str = "app.kubernetes.io/component=worker";
 
 /// The short form of what `cargo xtask soak --only pods` tries.
@@ -50,6 +57,8 @@ const RECORDED: Duration = Duration::from_secs(60);
 pub(crate) async fn run() -> Result<()> {
     let mut steps = Steps::begin();
     let mut images = image::all()?;
+    images.push(image::laptop(&Tiltfile::evaluate()?)?);
+    images.push(image::next()?);
     steps.done("images are built");
     let folder = tempfile::tempdir()?;
     let collector = tools::ensure(Tool::Collector)?.join("collector");
@@ -62,7 +71,7 @@ pub(crate) async fn run() -> Result<()> {
     images.push(pods::image(folder.path())?);
     let mut inside = Command::new(std::env::current_exe()?);
     inside.arg("cluster-test-inside");
-    let status = cluster::run(&Options { images, ..Options::default() }, &inside).await?;
+    let status = cluster::run(&Options { images, volumes: 6, ..Options::default() }, &inside).await?;
     ensure!(status.success(), "the cluster test failed");
     Ok(())
 }
@@ -92,8 +101,19 @@ async fn attempt() -> Result<()> {
     kubectl::helm(&["install", "caudal", &chart, "--namespace", INVOICES.0, "--set", &endpoint]).await?;
     INVOICES.rolled_out("deployment/caudal-api", START).await?;
     steps.done("helm install to API Ready");
+    sample_goes_through(&mut steps).await?;
+    newcomer::run().await?;
+    steps.done("the documents' commands, as they stand there");
+    pods::spare(BUSY_PODS, &mut steps).await?;
+    life(&chart, &mut steps).await?;
+    laptop::up(&Tiltfile::evaluate()?).await?;
+    steps.done("what tilt up brings, a burst and a killed worker");
+    Ok(())
+}
 
-    let client = Client::new("http://caudal.invoices.svc.cluster.local")?;
+/// 100 invoices, by workers from none to one and back, and the trace of one.
+async fn sample_goes_through(steps: &mut Steps) -> Result<()> {
+    let client = Client::new(API)?;
     // The Service's rules follow the pods' readiness.
     wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
     let (first, rest) = sample::batches();
@@ -103,17 +123,32 @@ async fn attempt() -> Result<()> {
 
     none_left().await?;
     steps.done("workers 1 -> 0");
-    ids = from_zero(&client, &rest, &mut steps).await?;
+    ids = from_zero(&client, &rest, steps).await?;
     recorded(&client, &ids, &rest).await?;
     steps.done("all batches recorded");
-    ledger_is_exact().await?;
+    ledger_holds(0).await?;
     none_left().await?;
     steps.done("ledger exact, workers 1 -> 0");
     one_trace().await?;
     steps.done("a trace from the POST to the commit");
-    newcomer::run().await?;
-    steps.done("the documents' commands, as they stand there");
-    pods::spare(BUSY_PODS, &mut steps).await
+    Ok(())
+}
+
+/// All that happens to an installation until it goes, and after that.
+async fn life(chart: &str, steps: &mut Steps) -> Result<()> {
+    let slices = upheavals::run(INVOICES, chart, API, steps).await?;
+    ledger_holds(slices).await?;
+    steps.done("50,000 invoices recorded, each once");
+    none_left().await?;
+    afterlife::uninstall(INVOICES).await?;
+    steps.done("uninstalled, but for volumes and passwords");
+    kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0]).await?;
+    INVOICES.rolled_out("deployment/caudal-api", START).await?;
+    ledger_holds(slices).await?;
+    steps.done("a release of the same name takes up what is there");
+    kubectl::helm(&["test", "caudal", "--namespace", INVOICES.0]).await?;
+    steps.done("helm test");
+    Ok(())
 }
 
 /// Namespaces that refuse what is not restricted, and a collector.
@@ -186,13 +221,16 @@ async fn none_left() -> Result<()> {
     Ok(())
 }
 
-async fn ledger_is_exact() -> Result<()> {
-    let found = sample::balances_of(&INVOICES.query(sample::BALANCES).await?)?;
-    let wanted = sample::balances();
-    if found != wanted {
-        bail!("the ledger should hold {wanted:?}, but holds {found:?}");
-    }
-    Ok(())
+/// The sample, and so many slices of the load.
+async fn ledger_holds(slices: usize) -> Result<()> {
+    let mut wanted = sample::balances();
+    load::add_to(&mut wanted, slices);
+    let exact = wait::until("the ledger holds what was sent", TO_ZERO, async || {
+        let answer = INVOICES.query(sample::BALANCES).await.map_err(|error| format!("{error:#}"))?;
+        let found = sample::balances_of(&answer).map_err(|error| error.to_string())?;
+        if found == wanted { Ok(()) } else { Err(sample::difference(&wanted, &found)) }
+    });
+    Ok(exact.await?)
 }
 
 async fn one_trace() -> Result<()> {

@@ -1,9 +1,11 @@
 //! `kubectl` and `helm`, each call with a time limit.
 
 use std::io::Write as _;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -31,6 +33,12 @@ impl Namespace {
     pub(crate) async fn within(self, limit: Duration, arguments: &[&str]) -> Result<String> {
         let arguments = [&["--namespace", self.0], arguments].concat();
         call("kubectl", &arguments, limit + Duration::from_secs(5)).await
+    }
+
+    /// The same, with `input` to read.
+    pub(crate) async fn fed(self, limit: Duration, arguments: &[&str], input: &str) -> Result<String> {
+        let arguments = [&["--namespace", self.0], arguments].concat();
+        call_with("kubectl", &arguments, limit, Some(input)).await
     }
 
     /// Waits until all replicas of a workload are Ready.
@@ -72,13 +80,26 @@ pub(crate) async fn helm(arguments: &[&str]) -> Result<String> {
 }
 
 async fn call(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
+    call_with(program, arguments, limit, None).await
+}
+
+async fn call_with(program: &str, arguments: &[&str], limit: Duration, input: Option<&str>) -> Result<String> {
     let words = arguments.join(" ");
     let mut command = Command::new(program);
-    command.args(arguments).kill_on_drop(true);
-    let output = timeout(limit, command.output())
+    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    let stdin = child.stdin.take();
+    let feed = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // One that ends before it has read everything says itself why.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let (output, ()) = timeout(limit, async { tokio::join!(child.wait_with_output(), feed) })
         .await
-        .with_context(|| format!("{program} {words}: no end after {} s", limit.as_secs()))?
-        .with_context(|| format!("cannot run {program}"))?;
+        .with_context(|| format!("{program} {words}: no end after {} s", limit.as_secs()))?;
+    let output = output.with_context(|| format!("cannot run {program}"))?;
     if !output.status.success() {
         bail!("{program} {words}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

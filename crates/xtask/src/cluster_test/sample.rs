@@ -1,6 +1,6 @@
 //! 100 invoices, and what the ledger must hold when they are recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -55,6 +55,20 @@ pub(crate) fn balances() -> Balances {
 /// Reads the ledger's answer to [`BALANCES`].
 pub(crate) fn balances_of(rows: &str) -> Result<Balances> {
     rows.lines().map(|row| row_of(row).with_context(|| format!("not a row: {row}"))).collect()
+}
+
+/// The clients whose numbers differ, for a person.
+pub(crate) fn difference(wanted: &Balances, found: &Balances) -> String {
+    let clients: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+    let differing = clients.into_iter().filter(|client| wanted.get(*client) != found.get(*client));
+    let told = differing.map(|client| format!("{client}: {:?} instead of {:?}", found.get(client), wanted.get(client)));
+    let told: Vec<String> = told.collect();
+    format!(
+        "{} of {} clients differ: {}",
+        told.len(),
+        wanted.len(),
+        told.iter().take(5).cloned().collect::<Vec<_>>().join("; ")
+    )
 }
 
 fn row_of(row: &str) -> Option<(String, [i64; 4])> {

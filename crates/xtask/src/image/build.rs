@@ -1,4 +1,4 @@
-//! Builds Caudal's image by its Dockerfile, with buildah, in a store of its own.
+//! Builds Caudal's images by their Dockerfiles, with buildah, in a store of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,35 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{CAUDAL, alone};
-use crate::command;
+use super::alone;
+use crate::{command, repository};
+
+/// What an image is built from.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    /// The folder that the Dockerfile's own paths are in.
+    pub(crate) context: &'a Path,
+    pub(crate) dockerfile: &'a Path,
+    /// The image's name and tag.
+    pub(crate) name: &'a str,
+}
 
 /// Builds the image over the base images in the docker archives `bases`. Returns its docker archive in `folder`.
-pub(crate) fn caudal(repository: &Path, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
+pub(crate) fn build(plan: &Plan<'_>, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
+    let Plan { context, dockerfile, name } = plan;
     let store = Store::new(folder)?;
     for base in bases {
         command::run(store.buildah().arg("pull").arg("--quiet").arg(source(base)))?;
     }
-    let toolchain = command::text(Command::new("rustc").args(["--print", "sysroot"]).current_dir(repository))?;
+    let toolchain = command::text(Command::new("rustc").args(["--print", "sysroot"]).current_dir(repository::root()))?;
     let mut build = store.buildah();
-    build.args(["build", "--isolation", "chroot", "--pull=false", "--quiet", "--tag", CAUDAL]);
+    build.args(["build", "--isolation", "chroot", "--pull=false", "--quiet", "--tag", name, "--file"]).arg(dockerfile);
     build.arg(format!("--volume={toolchain}:/usr/local/rustup/toolchains/mounted:ro"));
-    command::run(build.arg(repository)).context("cannot build the Dockerfile")?;
-    let out = folder.join("caudal.tar");
-    let fresh = store.0.path().join("caudal.tar");
-    let target = format!("docker-archive:{}:{CAUDAL}", fresh.display());
-    command::run(store.buildah().args(["push", "--quiet", "--disable-compression", CAUDAL, &target]))?;
+    command::run(build.arg(context)).with_context(|| format!("cannot build {}", dockerfile.display()))?;
+    let file = format!("{}.tar", name.rsplit('/').next().unwrap_or(name).replace(':', "-"));
+    let (out, fresh) = (folder.join(&file), store.0.path().join(&file));
+    let target = format!("docker-archive:{}:{name}", fresh.display());
+    command::run(store.buildah().args(["push", "--quiet", "--disable-compression", name, &target]))?;
     fs::rename(fresh, &out)?;
     Ok(out)
 }

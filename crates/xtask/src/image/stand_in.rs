@@ -82,6 +82,22 @@ pub(crate) const DISTROLESS: StandIn = StandIn {
     ],
 };
 
+/// The base of a laptop's image: a shell and tar, which replace the program in it.
+pub(crate) const DEBIAN: StandIn = StandIn {
+    image: Image {
+        name: "docker.io/library/debian:trixie-slim",
+        env: &["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        entrypoint: &[],
+        command: &["bash"],
+        user: "",
+        folder: "",
+    },
+    variant: "minbase",
+    packages: &["ca-certificates"],
+    hooks: &[CERTIFICATES],
+    files: &[],
+};
+
 /// The bundled queue's Redis.
 pub(crate) const REDIS: StandIn = StandIn {
     image: Image {
