@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
@@ -54,6 +54,8 @@ impl Leadership {
 pub(crate) struct Leases {
     client: Client,
     identity: String,
+    /// The namespace of the owner, and the owner, of the Leases held there.
+    owner: Option<(String, OwnerReference)>,
     metrics: Metrics,
     shutdown: CancellationToken,
     electors: TaskTracker,
@@ -61,9 +63,15 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    /// `identity` must be this process' alone.
-    pub(crate) fn new(client: Client, identity: String, metrics: Metrics, shutdown: CancellationToken) -> Self {
-        Self { client, identity, metrics, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
+    /// `identity` must be this process' alone. In the namespace of its `owner` the Leases that it holds go with that.
+    pub(crate) fn new(
+        client: Client,
+        identity: String,
+        owner: Option<(String, OwnerReference)>,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { client, identity, owner, metrics, shutdown, electors: TaskTracker::new(), known: Mutex::default() }
     }
 
     /// Stands for a Lease from now on; where `behind` is given, takes it only while leading there, and watches it until then.
@@ -85,6 +93,7 @@ impl Leases {
             leases: Api::namespaced(self.client.clone(), namespace),
             name: name.to_owned(),
             identity: self.identity.clone(),
+            owner: self.owner.clone().filter(|(home, _)| home == namespace).map(|(_, owner)| owner),
             behind,
             until,
             held: None,
@@ -102,6 +111,7 @@ struct Elector {
     leases: Api<Lease>,
     name: String,
     identity: String,
+    owner: Option<OwnerReference>,
     behind: Option<Leadership>,
     until: watch::Sender<Option<Instant>>,
     /// Our own Lease as last confirmed.
@@ -198,6 +208,7 @@ impl Elector {
             metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
             spec: None,
         });
+        lease.metadata.owner_references = self.owner.clone().map(|owner| vec![owner]);
         let before = lease.spec.take().unwrap_or_default();
         let ours = before.holder_identity.as_deref() == Some(self.identity.as_str());
         lease.spec = Some(LeaseSpec {

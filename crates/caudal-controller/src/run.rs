@@ -58,7 +58,8 @@ pub async fn run_on(
     let acting = CancellationToken::new();
     let identity = format!("{}_{}", options.pod, Uuid::new_v4());
     // The Leases wait for nothing else.
-    let leases = Leases::new(client.clone(), identity, metrics.clone(), acting.clone());
+    let owner = options.owner().map(|owner| (home.clone(), owner));
+    let leases = Leases::new(client.clone(), identity, owner, metrics.clone(), acting.clone());
     let client = gated(client);
     let context = Arc::new(Context {
         release_lease: leases.stand(&home, &options.release, None),

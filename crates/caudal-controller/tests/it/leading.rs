@@ -16,6 +16,13 @@ async fn holder(world: &World, lease: &str) -> Option<String> {
     found.spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty())
 }
 
+/// The pods with which a Lease goes.
+async fn owners(world: &World, lease: &str) -> Vec<String> {
+    let leases: Api<Lease> = Api::namespaced(world.client.clone(), &world.namespace);
+    let owners = leases.get(lease).await.unwrap().metadata.owner_references.unwrap_or_default();
+    owners.into_iter().map(|owner| format!("{}/{}", owner.kind, owner.name)).collect()
+}
+
 async fn until_another_holds(world: &World, lease: &str, other: Option<&str>) -> String {
     world
         .until("somebody else leads", async || {
@@ -52,8 +59,10 @@ async fn of_two_controllers_one_leads_and_the_other_follows_a_clean_exit_at_once
 
     first.stop().await;
     let left = Instant::now();
-    until_another_holds(&world, "caudal", Some(&leader)).await;
+    let next = until_another_holds(&world, "caudal", Some(&leader)).await;
     assert!(left.elapsed() < Duration::from_secs(2), "took over after {:?}", left.elapsed());
+    let (pod, _) = next.split_once('_').unwrap();
+    assert_eq!(owners(&world, "caudal").await, [format!("Pod/{pod}")], "the Lease goes with its holder");
     drain(&queue).await;
     world.until_replicas("worker", 0).await;
     second.stop().await;

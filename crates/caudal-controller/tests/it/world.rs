@@ -135,6 +135,7 @@ impl World {
             release: release.to_owned(),
             namespaces: Vec::new(),
             pod: format!("pod-{}", Uuid::new_v4().simple()),
+            pod_uid: Some(Uuid::new_v4().to_string()),
         };
         let probes = Probes::new();
         let shutdown = CancellationToken::new();
