@@ -141,11 +141,10 @@ impl Row {
             Drain::In(time) => Some(time.as_secs_f64()),
         };
         let (backlog, busy) = (load.map(|load| load.backlog as f64), load.map(|load| f64::from(load.busy)));
-        let speed = decision.speed;
         let mut shown = locked(&self.shown);
         shown.lease = Some(lease.clone());
         shown.numbers =
-            [Some(current.into()), Some(desired.into()), backlog, busy, speed.arrival, speed.service, drain];
+            [Some(current.into()), Some(desired.into()), backlog, busy, decision.arrival, decision.service, drain];
         shown.read_at = load.map(|_| Instant::now()).or(shown.read_at);
     }
 

@@ -11,7 +11,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
-use tokio::sync::watch;
 
 use crate::crd::{QueueScaler, ScaleTargetRef};
 use crate::watched::{Reference, Sight, Unseen, Watched};
@@ -64,56 +63,31 @@ struct Table {
 }
 
 /// All scalers of one namespace or of all, as they are known. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Rivals {
     table: Arc<Mutex<Table>>,
-    /// The watched kinds that have been listed, or found to be unknown to the cluster.
-    listed: watch::Sender<Vec<Kind>>,
 }
 
 impl Rivals {
-    pub(crate) fn new() -> Self {
-        Self { table: Arc::default(), listed: watch::Sender::new(Vec::new()) }
-    }
-
-    /// Returns once all rivals that are there have been listed: until then nobody may be taken to have none.
-    pub(crate) async fn listed(&self) {
-        let all = |listed: &Vec<Kind>| Kind::WATCHED.iter().all(|kind| listed.contains(kind));
-        // It fails when there is no sender any more; this is one.
-        let _ = self.listed.subscribe().wait_for(all).await;
-    }
-
-    /// Takes in what the watch of a kind tells.
-    pub(crate) fn take(&self, kind: Kind, sight: Sight) {
-        let complete = match sight {
-            // An autoscaler that may not be seen may be there all the same.
-            Err(Unseen) => kind == Kind::ScaledObject,
+    /// Takes in what the watch of a kind tells. Answers whether all of that kind are known by that: an autoscaler that may not be seen
+    /// may be there all the same.
+    pub(crate) fn take(&self, kind: Kind, sight: Sight) -> bool {
+        let mut table = self.lock();
+        match sight {
+            Err(Unseen) => return kind == Kind::ScaledObject,
             Ok(watcher::Event::InitDone) => {
-                self.lock().end_round(kind);
-                true
+                table.end_round(kind);
+                return true;
             }
-            Ok(watcher::Event::Init) => {
-                *self.lock().rounds.entry(kind).or_default() += 1;
-                false
-            }
+            Ok(watcher::Event::Init) => *table.rounds.entry(kind).or_default() += 1,
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                let (scaler, target) = (scaler(kind, &object), object.target.as_ref());
-                let target = target.map(|target| named(kind, &scaler.namespace, target));
-                self.lock().claim(scaler, target, None);
-                false
+                let (scaler, target) = (scaler(kind, &object), object.spec.scale_target_ref.as_ref());
+                let target = target.map(|target| named(&scaler.namespace, target));
+                table.claim(scaler, target, None);
             }
-            Ok(watcher::Event::Delete(object)) => {
-                self.lock().release(&scaler(kind, &object));
-                false
-            }
-        };
-        if complete {
-            self.listed.send_if_modified(|listed| {
-                let news = !listed.contains(&kind);
-                listed.extend(news.then_some(kind));
-                news
-            });
+            Ok(watcher::Event::Delete(object)) => table.release(&scaler(kind, &object)),
         }
+        false
     }
 
     /// Takes in a `QueueScaler`. One that only tries, by `dryRun`, is nobody's rival.
@@ -196,19 +170,14 @@ fn made_at(object: &QueueScaler) -> Option<Timestamp> {
     object.meta().creation_timestamp.as_ref().map(|time| time.0)
 }
 
-fn aim(namespace: &str, target: &ScaleTargetRef) -> String {
-    format!("{namespace}/{}/{}/{}", group_of(&target.api_version), target.kind, target.name)
+fn aim(namespace: &str, ScaleTargetRef { api_version, kind, name }: &ScaleTargetRef) -> String {
+    format!("{namespace}/{}/{kind}/{name}", group_of(api_version))
 }
 
-/// The target that a rival names; a `ScaledObject` that says no more than a name means a Deployment.
-fn named(kind: Kind, namespace: &str, target: &Reference) -> String {
-    let (api_version, named_kind) = match kind {
-        Kind::ScaledObject => (Some("apps/v1"), Some("Deployment")),
-        Kind::HorizontalPodAutoscaler | Kind::QueueScaler => (None, None),
-    };
-    let api_version = target.api_version.as_deref().or(api_version).unwrap_or_default();
-    let named_kind = target.kind.as_deref().or(named_kind).unwrap_or_default();
-    format!("{namespace}/{}/{named_kind}/{}", group_of(api_version), target.name)
+/// The target that a rival names; one that says no more than a name means a Deployment.
+fn named(namespace: &str, target: &Reference) -> String {
+    let group = target.api_version.as_deref().map_or("apps", group_of);
+    format!("{namespace}/{group}/{}/{}", target.kind.as_deref().unwrap_or("Deployment"), target.name)
 }
 
 /// The group of an API version; the core group has no name.

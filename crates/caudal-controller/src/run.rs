@@ -76,7 +76,7 @@ pub async fn run_on(
     let (listing, mut all_listed) = mpsc::channel::<()>(1);
     let mut parts = JoinSet::new();
     for scope in options.scopes(&home) {
-        let surroundings = Surroundings::new();
+        let surroundings = Surroundings::default();
         for watch in surroundings.watches(&client, scope.as_deref(), &shutdown) {
             parts.spawn(watch);
         }

@@ -9,9 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
 use crate::backoff::WatchBackoff;
@@ -23,16 +24,26 @@ const WATCH_SECONDS: u32 = 60;
 
 /// What is read of an object.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Wire")]
 pub(crate) struct Watched {
-    /// Name, namespace and version.
+    #[serde(deserialize_with = "name_and_version")]
     metadata: ObjectMeta,
-    /// `spec.replicas`
+    #[serde(default)]
+    pub(crate) spec: Spec,
+    #[serde(default)]
+    pub(crate) status: Status,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Spec {
     pub(crate) replicas: Option<i32>,
-    /// `status.readyReplicas`
-    pub(crate) ready: Option<i32>,
-    /// `spec.scaleTargetRef`
-    pub(crate) target: Option<Reference>,
+    pub(crate) scale_target_ref: Option<Reference>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) ready_replicas: Option<i32>,
 }
 
 /// The workload that a scaler names.
@@ -45,13 +56,6 @@ pub(crate) struct Reference {
 }
 
 #[derive(Deserialize)]
-struct Wire {
-    metadata: Metadata,
-    spec: Option<Spec>,
-    status: Option<Status>,
-}
-
-#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: Option<String>,
@@ -59,26 +63,9 @@ struct Metadata {
     resource_version: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    replicas: Option<i32>,
-    scale_target_ref: Option<Reference>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    ready_replicas: Option<i32>,
-}
-
-impl From<Wire> for Watched {
-    fn from(Wire { metadata, spec, status }: Wire) -> Self {
-        let Metadata { name, namespace, resource_version } = metadata;
-        let (replicas, target) = spec.map(|spec| (spec.replicas, spec.scale_target_ref)).unwrap_or_default();
-        let metadata = ObjectMeta { name, namespace, resource_version, ..ObjectMeta::default() };
-        Self { metadata, replicas, target, ready: status.and_then(|status| status.ready_replicas) }
-    }
+fn name_and_version<'de, D: Deserializer<'de>>(wire: D) -> Result<ObjectMeta, D::Error> {
+    let Metadata { name, namespace, resource_version } = Metadata::deserialize(wire)?;
+    Ok(ObjectMeta { name, namespace, resource_version, ..ObjectMeta::default() })
 }
 
 impl Resource for Watched {
@@ -136,34 +123,33 @@ pub(crate) type Sight = Result<watcher::Event<Watched>, Unseen>;
 /// The cluster does not know the kind, or does not let it be seen.
 pub(crate) struct Unseen;
 
-/// Follows the objects until `shutdown`. A failure that lasts is logged once.
+/// Follows the objects until `shutdown`. Lets go of `unknown` once `take` says that it knows. A failure that lasts is logged once.
 pub(crate) async fn follow(
     client: Client,
     scope: Option<String>,
     resource: ApiResource,
-    shutdown: CancellationToken,
-    mut take: impl FnMut(Sight),
+    (shutdown, unknown): (CancellationToken, TaskTrackerToken),
+    mut take: impl FnMut(Sight) -> bool,
 ) {
     let mut events = pin!(events(api_of::<Watched>(client, scope.as_deref(), &resource)));
-    let mut failing = false;
+    let (mut failing, mut unknown) = (false, Some(unknown));
     while let Some(Some(event)) = shutdown.run_until_cancelled(events.next()).await {
-        match event {
+        let known = match event {
             // Only the beginning of an attempt.
             Ok(watcher::Event::Init) => take(Ok(watcher::Event::Init)),
             Ok(event) => {
                 failing = false;
-                take(Ok(event));
+                take(Ok(event))
             }
             Err(error) => {
-                let unknown = refused_with(&error) == Some(404);
-                if !std::mem::replace(&mut failing, true) && !unknown {
+                let code = refused_with(&error);
+                if !std::mem::replace(&mut failing, true) && code != Some(404) {
                     warn!(%error, "cannot follow the {}; tries again", resource.plural);
                 }
-                if unknown || refused_with(&error) == Some(403) {
-                    take(Err(Unseen));
-                }
+                matches!(code, Some(403 | 404)) && take(Err(Unseen))
             }
-        }
+        };
+        unknown = unknown.filter(|_| !known);
     }
 }
 

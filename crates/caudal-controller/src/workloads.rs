@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 use kube::runtime::watcher;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::watched::{Sight, Unseen, Watched};
 
@@ -19,8 +19,6 @@ pub(crate) type Key = (String, String);
 #[derive(Clone, Default)]
 pub(crate) struct Workloads {
     table: Arc<Mutex<Table>>,
-    /// Whether it is clear that they can be listed, or that they cannot.
-    tried: watch::Sender<bool>,
 }
 
 /// A workload's replicas at one moment.
@@ -60,11 +58,9 @@ struct Entry {
 }
 
 impl Workloads {
-    /// Takes in what the watch tells.
-    pub(crate) fn take(&self, sight: Sight) {
-        if matches!(sight, Ok(watcher::Event::InitDone) | Err(Unseen)) {
-            self.tried.send_replace(true);
-        }
+    /// Takes in what the watch tells. Answers whether it is clear by that whether they can be listed.
+    pub(crate) fn take(&self, sight: Sight) -> bool {
+        let tried = matches!(sight, Ok(watcher::Event::InitDone) | Err(Unseen));
         let mut table = self.lock();
         match sight {
             Err(Unseen) => table.listed = false,
@@ -77,12 +73,7 @@ impl Workloads {
                 table.entries.retain(|_, entry| entry.round == round || entry.lose());
             }
         }
-    }
-
-    /// Returns once all that are there have been listed, or are known to be hidden.
-    pub(crate) async fn tried(&self) {
-        // It fails when there is no sender any more; this is one.
-        let _ = self.tried.subscribe().wait_for(|tried| *tried).await;
+        tried
     }
 
     /// Looks after one of them from now on; `news` is told of what others do to it.
@@ -100,7 +91,7 @@ impl Table {
     fn see(&mut self, object: &Watched) {
         let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
-        let seen = Seen { replicas: count(object.replicas), ready: count(object.ready), version };
+        let seen = Seen { replicas: count(object.spec.replicas), ready: count(object.status.ready_replicas), version };
         let entry = self.entries.entry(key_of(object)).or_default();
         entry.round = self.round;
         // After a write of our own the watch still tells what was before it.

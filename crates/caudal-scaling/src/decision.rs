@@ -18,16 +18,9 @@ pub struct Decision {
     pub hold: Option<Hold>,
     /// When the backlog will be gone at the present rate.
     pub drain: Drain,
-    /// What is known of the work's speed.
-    pub speed: Speed,
-}
-
-/// How fast work comes and goes, in the source's unit, a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Speed {
-    /// What keeps arriving; none where the load could not be read.
+    /// What keeps arriving, in the source's unit, a second; none where the load could not be read.
     pub arrival: Option<f64>,
-    /// What one replica finishes; none while that is not known.
+    /// What one replica finishes, likewise; none while that is not known.
     pub service: Option<f64>,
 }
 
@@ -110,8 +103,8 @@ pub enum Drain {
 impl Decision {
     /// The load could not be read: nothing changes.
     pub(crate) fn unread(current: u32) -> Self {
-        let (drain, speed) = (Drain::Unknown, Speed::default());
-        Self { replicas: current, basis: Basis::Unknown, hold: None, drain, speed }
+        let (basis, drain) = (Basis::Unknown, Drain::Unknown);
+        Self { replicas: current, basis, hold: None, drain, arrival: None, service: None }
     }
 
     /// The reason in one word, of few: the name of the hold, else of the basis.

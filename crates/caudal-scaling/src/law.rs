@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::decision::{Decision, Drain, Hold, Speed};
+use crate::decision::{Decision, Drain, Hold};
 use crate::history::History;
 use crate::policy::Policy;
 use need::{Known, Need};
@@ -83,7 +83,7 @@ pub fn plan(policy: &Policy, history: &mut History, observation: &Observation, n
         (replicas, hold) = (policy.max, Some(Hold::Maximum(policy.max)));
     }
     let drain = Drain::of(&load, ready.unwrap_or(current), slow.arrival, slow.service);
-    Decision { replicas, basis, hold, drain, speed: Speed { arrival: Some(slow.arrival), service: slow.service } }
+    Decision { replicas, basis, hold, drain, arrival: Some(slow.arrival), service: slow.service }
 }
 
 /// So much of the urgent need as is more than a moment's, where a scale-up window asks for steadiness.

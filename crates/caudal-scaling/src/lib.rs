@@ -9,7 +9,7 @@ mod promises;
 mod rates;
 mod starts;
 
-pub use decision::{Basis, Decision, Drain, Hold, Speed};
+pub use decision::{Basis, Decision, Drain, Hold};
 pub use history::History;
 pub use law::{Load, Observation, plan};
 pub use policy::Policy;

@@ -46,6 +46,16 @@ pub fn tell(whole: Past, parts: Vec<Past>, traceparent: Option<&str>) {
 }
 
 impl Past {
+    /// One that went well.
+    pub fn new(
+        name: &'static str,
+        begun: impl Into<SystemTime>,
+        ended: impl Into<SystemTime>,
+        attributes: Vec<(&'static str, String)>,
+    ) -> Self {
+        Self { name, begun: begun.into(), ended: ended.into(), attributes, failure: None }
+    }
+
     fn start(self, tracer: &global::BoxedTracer, parent: &Context) -> global::BoxedSpan {
         let attributes = self.attributes.into_iter().map(|(name, value)| KeyValue::new(name, value));
         let builder = SpanBuilder::from_name(self.name).with_start_time(self.begun).with_attributes(attributes);

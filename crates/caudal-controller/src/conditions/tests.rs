@@ -1,15 +1,14 @@
 //! Conditions say what is, and change only when something did.
 
-use caudal_scaling::{Basis, Decision, Drain, Speed};
+use caudal_scaling::{Basis, Decision, Drain};
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Account, Problem, conditions};
 use crate::verdict::{Authority, Verdict};
 
-const SPEED: Speed = Speed { arrival: None, service: None };
 const DECISION: Decision =
-    Decision { replicas: 1, basis: Basis::Idle, hold: None, drain: Drain::Unknown, speed: SPEED };
+    Decision { replicas: 1, basis: Basis::Idle, hold: None, drain: Drain::Unknown, arrival: None, service: None };
 
 fn verdict(authority: Authority) -> Verdict {
     Verdict { replicas: 1, authority, withheld: None, reason: "because".to_owned() }

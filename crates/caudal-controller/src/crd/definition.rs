@@ -1,6 +1,8 @@
 //! The `CustomResourceDefinition` as the API server gets it.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt;
 
 use super::QueueScaler;
@@ -34,16 +36,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         tidy(property);
     }
-    if let Some(items) = &mut schema.items {
-        match items {
-            k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray::Schema(
-                item,
-            ) => tidy(item),
-            k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray::Schemas(
-                items,
-            ) => {
-                items.iter_mut().for_each(tidy);
-            }
-        }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &mut schema.items {
+        tidy(item);
     }
 }

@@ -38,7 +38,7 @@ fn young() -> QueueScaler {
 
 #[test]
 fn of_two_the_older_scales_and_the_younger_names_it_until_it_is_gone() {
-    let rivals = Rivals::new();
+    let rivals = Rivals::default();
     rivals.meet(&young());
     assert_eq!(rivals.of(&young()), None);
     rivals.meet(&old(json!({})));
@@ -50,7 +50,7 @@ fn of_two_the_older_scales_and_the_younger_names_it_until_it_is_gone() {
 
 #[test]
 fn made_in_the_same_second_the_name_decides() {
-    let rivals = Rivals::new();
+    let rivals = Rivals::default();
     let (one, two) = (scaler("a", "2026-01-01T00:00:00Z", json!({})), old(json!({})));
     rivals.meet(&one);
     rivals.meet(&two);
@@ -60,7 +60,7 @@ fn made_in_the_same_second_the_name_decides() {
 #[test]
 fn one_that_only_tries_or_scales_something_else_is_no_rival() {
     for spec in [json!({ "dryRun": true }), json!({ "scaleTargetRef": { "name": "another" } })] {
-        let rivals = Rivals::new();
+        let rivals = Rivals::default();
         rivals.meet(&old(json!({})));
         rivals.meet(&young());
         rivals.meet(&old(spec));
@@ -70,7 +70,7 @@ fn one_that_only_tries_or_scales_something_else_is_no_rival() {
 
 #[test]
 fn a_scaled_object_is_named_before_the_autoscaler_it_made() {
-    let rivals = Rivals::new();
+    let rivals = Rivals::default();
     let full = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "worker" });
     let autoscaler = other("keda-hpa-w", full);
     rivals.take(Kind::HorizontalPodAutoscaler, Ok(Event::Apply(autoscaler.clone())));
@@ -85,7 +85,7 @@ fn a_scaled_object_is_named_before_the_autoscaler_it_made() {
 
 #[test]
 fn what_a_new_list_does_not_hold_is_gone() {
-    let rivals = Rivals::new();
+    let rivals = Rivals::default();
     let scaled = other("w", json!({ "name": "worker" }));
     let list = |objects: &[Watched]| {
         rivals.take(Kind::ScaledObject, Ok(Event::Init));
@@ -101,13 +101,10 @@ fn what_a_new_list_does_not_hold_is_gone() {
     assert_eq!(rivals.of(&young()), None);
 }
 
-#[tokio::test]
-async fn the_rivals_are_known_where_keda_is_not_installed() {
-    let rivals = Rivals::new();
-    rivals.take(Kind::ScaledObject, Err(Unseen));
-    let listed = rivals.listed();
-    tokio::pin!(listed);
-    assert!(futures_util::poll!(listed.as_mut()).is_pending());
-    rivals.take(Kind::HorizontalPodAutoscaler, Ok(Event::InitDone));
-    listed.await;
+#[test]
+fn the_rivals_are_known_where_keda_is_not_installed_but_not_where_an_autoscaler_may_not_be_seen() {
+    let rivals = Rivals::default();
+    assert!(rivals.take(Kind::ScaledObject, Err(Unseen)));
+    assert!(!rivals.take(Kind::HorizontalPodAutoscaler, Err(Unseen)));
+    assert!(rivals.take(Kind::HorizontalPodAutoscaler, Ok(Event::InitDone)));
 }

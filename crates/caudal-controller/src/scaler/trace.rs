@@ -10,7 +10,7 @@ use crate::crd::QueueScaler;
 use crate::error::Error;
 use crate::source::Unread;
 use crate::target::{Scale, title};
-use crate::verdict::{Verdict, Withheld};
+use crate::verdict::Verdict;
 
 /// What a turn saw, and when.
 pub(super) struct Turn<'a> {
@@ -31,27 +31,22 @@ pub(super) struct Planned<'a> {
 impl Turn<'_> {
     /// Tells the turn, which is over now, and what it was woken by. Without a plan it failed at its look, else at its write, if it failed.
     pub(super) fn tell(&self, planned: Option<&Planned<'_>>, failure: Option<&Error>, wake: Option<&Wake>) {
-        let now = Utc::now();
-        let failure = failure.map(Error::to_string);
-        let mut observe = span("observe", self.begun, self.observed, self.observation());
-        let mut parts = Vec::new();
-        match planned {
-            None => observe.failure.clone_from(&failure),
+        let (now, failure) = (Utc::now(), failure.map(Error::to_string));
+        let observe = Past::new("observe", self.begun, self.observed, self.observation());
+        let parts = match planned {
+            None => vec![Past { failure: failure.clone(), ..observe }],
             Some(planned) => {
-                parts.push(span("plan", self.observed, planned.at, planned.reasons()));
-                let replicas = [planned.scale.replicas, planned.verdict.replicas].map(|count| count.to_string());
-                let [from, to] = replicas;
-                let attributes = vec![("caudal.replicas.from", from), ("caudal.replicas.to", to)];
-                parts.push(Past { failure: failure.clone(), ..span("apply", planned.at, now, attributes) });
+                let plan = Past::new("plan", self.observed, planned.at, planned.reasons());
+                let apply = Past::new("apply", planned.at, now, planned.change());
+                vec![observe, plan, Past { failure: failure.clone(), ..apply }]
             }
-        }
-        parts.insert(0, observe);
+        };
         let about = vec![
             ("k8s.namespace.name", self.object.namespace().unwrap_or_default()),
             ("caudal.queuescaler", self.object.name_any()),
             ("caudal.target", title(&self.object.spec.scale_target_ref)),
         ];
-        let whole = Past { failure, ..span("scale", self.begun, now, about) };
+        let whole = Past { failure, ..Past::new("scale", self.begun, now, about) };
         tell(whole, parts, wake.and_then(|wake| wake.traceparent.as_deref()));
     }
 
@@ -67,27 +62,18 @@ impl Planned<'_> {
     /// The way from what the load asks for to what is asked for, with each that had a say in it.
     fn reasons(&self) -> Vec<(&'static str, String)> {
         let Self { decision, verdict, .. } = self;
-        let withheld = verdict.withheld.as_ref().map(|withheld| match withheld {
-            Withheld::Rival(rival) => rival.clone(),
-            Withheld::DryRun => "dry run".to_owned(),
-        });
         let known = [
             ("caudal.needed", decision.needed().map(|needed| needed.to_string())),
             ("caudal.hold", decision.hold.map(|hold| hold.to_string())),
             ("caudal.planned", Some(decision.replicas.to_string())),
             ("caudal.authority", Some(verdict.authority.name().to_owned())),
             ("caudal.reason", Some(verdict.reason.clone())),
-            ("caudal.withheld", withheld),
         ];
         known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
-}
 
-fn span(
-    name: &'static str,
-    begun: DateTime<Utc>,
-    ended: DateTime<Utc>,
-    attributes: Vec<(&'static str, String)>,
-) -> Past {
-    Past { name, begun: begun.into(), ended: ended.into(), attributes, failure: None }
+    fn change(&self) -> Vec<(&'static str, String)> {
+        let (from, to) = (self.scale.replicas, self.verdict.replicas);
+        vec![("caudal.replicas.from", from.to_string()), ("caudal.replicas.to", to.to_string())]
+    }
 }

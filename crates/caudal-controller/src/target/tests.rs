@@ -24,7 +24,7 @@ async fn a_target_that_changed_since_it_was_seen_is_not_written() {
 
     let kind = "Deployment".to_owned();
     let reference = ScaleTargetRef { api_version: "apps/v1".to_owned(), kind, name: "worker".to_owned() };
-    let (surroundings, news) = (Surroundings::new(), Arc::default());
+    let (surroundings, news) = (Surroundings::default(), Arc::default());
     let target = Target::find(&client, &surroundings, "default", reference, news).await.unwrap();
     let seen = target.scale().await.unwrap();
     let deployments: Api<Deployment> = Api::namespaced(client, "default");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_scaling::{Basis, Decision, Drain, Speed};
+use caudal_scaling::{Basis, Decision, Drain};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ fn spec(more: Value) -> QueueScalerSpec {
 
 /// A verdict at 4 replicas while the plan asks for `planned`.
 fn at_four(planned: u32, more: Value, change: impl FnOnce(&mut Situation<'_>)) -> Verdict {
-    let (drain, speed) = (Drain::Unknown, Speed::default());
-    let plan = Decision { replicas: planned, basis: Basis::Idle, hold: None, drain, speed };
+    let (basis, drain) = (Basis::Idle, Drain::Unknown);
+    let plan = Decision { replicas: planned, basis, hold: None, drain, arrival: None, service: None };
     let spec = spec(more);
     let mut situation = Situation { spec: &spec, current: 4, plan: &plan, unread_for: None, rival: None, now: NOW };
     change(&mut situation);
