@@ -19,7 +19,7 @@ enum Try {
 
 use Try::{Any, Judged, Wrong};
 
-const TRIES: [(&str, Try); 28] = [
+const TRIES: [(&str, Try); 29] = [
     ("--after", Wrong("7")),
     ("--api-key", Judged("ñ")),
     ("--api-keys-file", Judged("/nowhere")),
@@ -41,6 +41,7 @@ const TRIES: [(&str, Try); 28] = [
     ("--ops-listen", Wrong("0.0.0.0:70000")),
     ("--patience", Wrong("5m")),
     ("--pod", Any),
+    ("--pod-uid", Any),
     ("--port", Wrong("65536")),
     ("--queue", Wrong("two words")),
     ("--reason", Any),
