@@ -1,5 +1,7 @@
 //! `GET /lotes/{id}`: how far a batch is.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use crate::{lote, wire};
 /// Tells how far a batch is.
 pub(crate) async fn get(
     Caller(caller): Caller,
-    State(service): State<Service>,
+    State(service): State<Arc<Service>>,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Answer {
     let Ok(Path(id)) = id else { return Answer::NotFound(wire::NO_SUCH_BATCH) };

@@ -37,10 +37,10 @@ pub enum InvalidKeys {
 /// The name of who calls, empty where no keys are configured. Others are answered 401.
 pub(crate) struct Caller(pub(crate) Arc<str>);
 
-impl FromRequestParts<Service> for Caller {
+impl FromRequestParts<Arc<Service>> for Caller {
     type Rejection = Answer;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Answer> {
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Answer> {
         let name = match &service.callers {
             Some(callers) => callers.name(&parts.headers),
             None => Some(Arc::default()),

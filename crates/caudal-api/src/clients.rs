@@ -1,5 +1,7 @@
 //! `GET /clientes/{rut}`: a client's balance and invoices, from the ledger.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use caudal_ledger::{Client, Invoice, Ledger};
@@ -7,6 +9,7 @@ use serde::Deserialize;
 
 use crate::answer::Answer;
 use crate::callers::Caller;
+use crate::router::Service;
 use crate::wire::{self, Cliente, Factura};
 
 const MAX_LIMIT: u32 = 1_000;
@@ -28,11 +31,11 @@ impl Default for Page {
 /// As [`get`], for those who bear an API key.
 pub(crate) async fn get_for_caller(
     _: Caller,
-    ledger: State<Ledger>,
+    State(service): State<Arc<Service>>,
     rut: Result<Path<String>, PathRejection>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Answer {
-    get(ledger, rut, page).await
+    get(State(service.ledger.clone()), rut, page).await
 }
 
 /// Tells a client's balance and a page of its invoices.

@@ -1,5 +1,6 @@
 //! `POST /facturas/`: from the request to the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -28,7 +29,7 @@ const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_mil
 /// Takes a batch in.
 pub(crate) async fn post(
     Caller(caller): Caller,
-    State(service): State<Service>,
+    State(service): State<Arc<Service>>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {

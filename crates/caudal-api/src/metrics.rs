@@ -1,5 +1,7 @@
 //! What the HTTP side counts.
 
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -88,7 +90,7 @@ pub(crate) fn registry_with(metrics: &Metrics, queue: &Queue, ledger: &Ledger) -
 
 /// Answers the request, and counts it.
 pub(crate) async fn count(
-    State(metrics): State<Metrics>,
+    State(metrics): State<Arc<Metrics>>,
     route: Option<MatchedPath>,
     request: Request,
     next: Next,

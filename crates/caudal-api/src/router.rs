@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRef, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -23,8 +23,8 @@ use crate::options::OnDuplicate;
 use crate::pressure::Pressure;
 use crate::{batches, clients, invoices, path, span, wire};
 
-/// What the clients' routes work with.
-#[derive(Clone, Debug)]
+/// What the clients' routes work with. It is shared, not copied: axum copies its state several times for each request.
+#[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
@@ -38,12 +38,6 @@ pub(crate) struct Service {
     pub(crate) body_limit: Duration,
     /// Where bodies are kept.
     pub(crate) room: Room,
-}
-
-impl FromRef<Service> for Ledger {
-    fn from_ref(service: &Service) -> Self {
-        service.ledger.clone()
-    }
 }
 
 /// The routes for clients, which also take the intake's path in its other spellings.
@@ -60,7 +54,7 @@ pub(crate) fn public(service: Service, documents: Documents, metrics: Metrics) -
     if service.callers.is_some() {
         routes = routes.route("/clientes/{rut}", get(clients::get_for_caller));
     }
-    MapRequest::new(around::<_, Caller>(routes, metrics).with_state(service), path::plain)
+    MapRequest::new(around::<_, Caller>(routes, metrics).with_state(Arc::new(service)), path::plain)
 }
 
 /// The routes for operators, beside the probes.
@@ -79,7 +73,7 @@ where
         .route_layer(from_fn(span::around))
         .method_not_allowed_fallback(|_: Known| async { Answer::MethodNotAllowed })
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(metrics, count))
+        .layer(from_fn_with_state(Arc::new(metrics), count))
 }
 
 /// The panic itself is logged by the hook, where its place is known.

@@ -7,7 +7,6 @@ mod socket;
 mod streams;
 mod turn;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+use tower::util::Oneshot;
 
 use crate::Limits;
 use crate::answer::Answer;
@@ -48,10 +48,11 @@ struct House {
 }
 
 impl House {
-    async fn answer(self, request: hyper::Request<Incoming>, ends: Ends) -> Result<Response, Infallible> {
+    /// Takes along no more of the house than the answer needs: each request does.
+    fn answer(&self, request: hyper::Request<Incoming>, ends: Ends) -> Oneshot<Public, Request> {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(ends);
-        self.routes.oneshot(request).await
+        self.routes.clone().oneshot(request)
     }
 
     /// The answer to what reaches no route.

@@ -39,7 +39,7 @@ async fn serve(socket: Socket, house: &House) {
     let (turn, ends) = (socket.turn(), socket.ends());
     let service = service_fn(|request| {
         turn.set(State::Busy);
-        let (house, turn) = (house.clone(), turn.clone());
+        let turn = turn.clone();
         async move {
             let answer = match is_well_formed(&request) {
                 true => house.answer(request, ends).await,

@@ -129,7 +129,7 @@ async fn answer(house: House, request: hyper::Request<Incoming>, ends: Ends) -> 
     if head + request.uri().path().len() > MAX_HEAD {
         return Ok(house.refuse(Answer::LongHead));
     }
-    match house.closed.run_until_cancelled(house.clone().answer(request, ends)).await {
+    match house.closed.run_until_cancelled(house.answer(request, ends)).await {
         Some(answer) => answer,
         None => Ok(house.refuse(Answer::Unavailable)),
     }
