@@ -53,17 +53,8 @@ pub(crate) fn conditions(
     generation: Option<i64>,
     now: DateTime<Utc>,
 ) -> Vec<Condition> {
-    let said = [
-        ready(account),
-        active(account),
-        fallback(account),
-        limited(account),
-        pinned(account),
-        conflict(account),
-        reconciling(account),
-        stalled(account),
-    ];
-    said.into_iter().map(|said| said.dated(before, generation, now)).collect()
+    let all = [ready, active, fallback, limited, pinned, conflict, reconciling, stalled];
+    all.iter().map(|say| say(account).dated(before, generation, now)).collect()
 }
 
 struct Said {
@@ -144,13 +135,13 @@ fn limited(account: &Account<'_>) -> Said {
 }
 
 fn pinned(account: &Account<'_>) -> Said {
-    match account.judged {
-        Some((_, verdict)) if verdict.authority == Authority::Pin => {
-            let message = format!("{}, whatever the queue holds, until that field is removed", verdict.reason);
+    match account.judged.map(|(_, verdict)| (verdict.authority, &verdict.reason)) {
+        Some((Authority::Pin, held)) => {
+            let message = format!("{held}, whatever the queue holds, until that field is removed");
             Said::new(PINNED, true, "Pin", message)
         }
-        Some((_, verdict)) if verdict.authority == Authority::Override => {
-            Said::new(PINNED, true, "Override", format!("{}, whatever the queue holds", verdict.reason))
+        Some((Authority::Override, held)) => {
+            Said::new(PINNED, true, "Override", format!("{held}, whatever the queue holds"))
         }
         _ => Said::new(PINNED, false, "NotPinned", ""),
     }

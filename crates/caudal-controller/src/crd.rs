@@ -15,9 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use definition::{crd, crd_yaml};
-pub use source::{
-    CaudalQueue, CeleryQueues, DueBy, RedisList, RedisServer, RedisSortedSet, RedisStream, SecretKey, Source,
-};
+pub use source::{CaudalQueue, RedisQueue, RedisServer, SecretKey, Source};
 pub use status::{LastDecision, QueueScalerStatus};
 
 /// What is scaled, by which queue, and how.
@@ -146,22 +144,20 @@ pub struct ScaleUp {
 
 /// How to scale down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct ScaleDown {
     /// Down only to the most that was needed within so many seconds; 60 unless given.
-    #[serde(default = "sixty")]
     #[schemars(range(max = 3_600))]
     pub stabilization_seconds: u32,
     /// How much of the replicas one step down may take, in percent; always at least one replica; 50 unless
     /// given.
-    #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 100))]
     pub step_percent: u32,
 }
 
 impl Default for ScaleDown {
     fn default() -> Self {
-        Self { stabilization_seconds: sixty(), step_percent: fifty() }
+        Self { stabilization_seconds: 60, step_percent: 50 }
     }
 }
 
@@ -201,10 +197,6 @@ pub struct Override {
 
 fn sixty() -> u32 {
     60
-}
-
-fn fifty() -> u32 {
-    50
 }
 
 fn apps_v1() -> String {

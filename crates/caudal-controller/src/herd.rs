@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use caudal_telemetry::ops::Probes;
 use futures_util::{FutureExt, StreamExt};
 use kube::api::DynamicObject;
 use kube::runtime::watcher;
@@ -19,12 +18,10 @@ use crate::news::News;
 use crate::rival::Kind;
 use crate::scaler::{Context, Scaler, is_ours};
 use crate::surroundings::Surroundings;
-use crate::watched;
+use crate::watched::{self, Key, key};
 
 /// How often the loop says that it lives.
 const BEAT: Duration = Duration::from_secs(1);
-
-type Key = (String, String);
 
 /// The tasks, by namespace and name.
 pub(crate) struct Herd {
@@ -50,13 +47,7 @@ impl Herd {
     }
 
     /// Follows the resources, once their surroundings are known, until `shutdown`, and ends when the last task has. Drops `listing` once it knows them all.
-    pub(crate) async fn run(
-        mut self,
-        scope: Option<String>,
-        listing: mpsc::Sender<()>,
-        probes: Probes,
-        shutdown: CancellationToken,
-    ) {
+    pub(crate) async fn run(mut self, scope: Option<String>, listing: mpsc::Sender<()>, shutdown: CancellationToken) {
         let client = self.context.client.clone();
         let api = watched::api_of::<DynamicObject>(client, scope.as_deref(), &Kind::QueueScaler.resource());
         let surroundings = self.surroundings.clone();
@@ -70,7 +61,7 @@ impl Herd {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                _ = beat.tick() => probes.beat(),
+                _ = beat.tick() => self.context.probes.beat(),
                 Some(ended) = self.tasks.join_next() => check(ended),
                 Some(event) = events.next() => match event {
                     Ok(event) => {
@@ -176,7 +167,7 @@ impl Herd {
 
     fn remove(&mut self, key: &Key) {
         self.known.remove(key);
-        self.surroundings.rivals.forget(&key.0, &key.1);
+        self.surroundings.rivals.forget(key);
         self.dismiss(key);
     }
 
@@ -194,8 +185,4 @@ fn check(ended: Result<(), JoinError>) {
     {
         std::panic::resume_unwind(error.into_panic());
     }
-}
-
-fn key(object: &impl ResourceExt) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -14,11 +14,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::error::Error;
 use crate::metrics::Metrics;
 
 const STANDS: Duration = Duration::from_secs(3);
@@ -36,9 +37,12 @@ impl Leadership {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
     }
 
-    /// For how long this process may act from now on, without another renewal.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.0.borrow().map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    /// Does something for which this process has to lead. What is still under way when the leadership may have gone to another must
+    /// not go through: then it is `Unavailable`.
+    pub(crate) async fn hold<T>(&self, what: &str, action: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let until = self.0.borrow().unwrap_or_else(Instant::now);
+        let late = |_| Err(Error::Unavailable { what: what.to_owned(), source: None });
+        timeout_at(until, action).await.unwrap_or_else(late)
     }
 
     /// Returns as soon as this process may act.
@@ -163,11 +167,10 @@ impl Elector {
             Some(held) => Some(held),
             None => self.leases.get_opt(&self.name).await?,
         };
-        let wanted = match found {
-            None => self.claim(None),
-            Some(lease) if self.may_take(&lease) => self.claim(Some(lease)),
-            Some(_) => return Ok(false),
-        };
+        if found.as_ref().is_some_and(|lease| !self.may_take(lease)) {
+            return Ok(false);
+        }
+        let wanted = self.claim(found);
         if self.behind.as_ref().is_some_and(|behind| !behind.may_act()) {
             return Ok(false);
         }

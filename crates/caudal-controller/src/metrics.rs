@@ -1,5 +1,8 @@
 //! What a controller counts, and the numbers of each object while it leads there.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -78,9 +81,8 @@ impl Metrics {
         let leases = Arc::clone(&self.leases);
         let help = "1 while this process leads by the Lease, 0 while it stands by";
         registry.rows(["namespace", "lease"], [("controller_leads", help)], move || {
-            let leases = locked(&leases);
-            let rows = leases.iter().map(|(labels, lease)| (labels.clone(), [Some(f64::from(lease.may_act()))]));
-            rows.collect()
+            let row = |(labels, lease): &(Labels, Leadership)| (labels.clone(), [Some(f64::from(lease.may_act()))]);
+            locked(&leases).iter().map(row).collect()
         });
         let rows = Arc::clone(&self.rows);
         registry.rows(["namespace", "name"], GAUGES, move || {

@@ -91,10 +91,7 @@ fn changes(pods: impl Iterator<Item = ObjectMeta>, busy: &Workers) -> Vec<Change
         let (name, uid) = (pod.name?, pod.uid?);
         let cost = pod.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION));
         let busy = is_busy(&name, busy);
-        let differs = match cost {
-            None => busy,
-            Some(cost) => cost == COST && !busy,
-        };
+        let differs = cost.map_or(busy, |cost| cost == COST && !busy);
         (differs && pod.deletion_timestamp.is_none()).then_some(Change { busy, name, uid })
     };
     let mut changes: Vec<Change> = pods.filter_map(change).collect();

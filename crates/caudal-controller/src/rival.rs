@@ -3,17 +3,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher;
-use kube::{Resource, ResourceExt};
 
 use crate::crd::{QueueScaler, ScaleTargetRef};
-use crate::watched::{Reference, Sight, Unseen, Watched};
+use crate::watched::{Key, Sight, Unseen, key};
 
 /// Kinds of rivals; of several the first is named: a `ScaledObject` has made its own `HorizontalPodAutoscaler`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,18 +36,13 @@ impl Kind {
     }
 }
 
-/// A scaler, by kind, namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Scaler {
-    kind: Kind,
-    namespace: String,
-    name: String,
-}
+/// A scaler: its kind, and its namespace and name.
+type Scaler = (Kind, Key);
 
 /// What a scaler scales.
 #[derive(Debug)]
 struct Claim {
-    /// `namespace/group/kind/name`
+    /// What it aims at.
     target: String,
     /// Of `QueueScaler`s: when it was made.
     since: Option<Timestamp>,
@@ -57,7 +52,8 @@ struct Claim {
 #[derive(Default)]
 struct Table {
     claims: HashMap<Scaler, Claim>,
-    by_target: HashMap<String, Vec<Scaler>>,
+    /// The same, by target.
+    by_target: BTreeSet<(String, Scaler)>,
     /// Counts the lists of each kind; what is not in the last one is gone.
     rounds: HashMap<Kind, u32>,
 }
@@ -81,41 +77,39 @@ impl Rivals {
             }
             Ok(watcher::Event::Init) => *table.rounds.entry(kind).or_default() += 1,
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
-                let (scaler, target) = (scaler(kind, &object), object.spec.scale_target_ref.as_ref());
-                let target = target.map(|target| named(&scaler.namespace, target));
-                table.claim(scaler, target, None);
+                let key = key(&object);
+                let target = object.spec.scale_target_ref.as_ref().map(|target| aim(&key.0, target));
+                table.claim((kind, key), target, None);
             }
-            Ok(watcher::Event::Delete(object)) => table.release(&scaler(kind, &object)),
+            Ok(watcher::Event::Delete(object)) => table.release(&(kind, key(&object))),
         }
         false
     }
 
     /// Takes in a `QueueScaler`. One that only tries, by `dryRun`, is nobody's rival.
     pub(crate) fn meet(&self, object: &QueueScaler) {
-        let scaler = own(object);
-        let target = (!object.spec.dry_run).then(|| aim(&scaler.namespace, &object.spec.scale_target_ref));
-        self.lock().claim(scaler, target, made_at(object));
+        let key = key(object);
+        let target = (!object.spec.dry_run).then(|| aim(&key.0, &object.spec.scale_target_ref));
+        self.lock().claim((Kind::QueueScaler, key), target, made_at(object));
     }
 
     /// A `QueueScaler` is gone.
-    pub(crate) fn forget(&self, namespace: &str, name: &str) {
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        self.lock().release(&Scaler { kind: Kind::QueueScaler, namespace, name });
+    pub(crate) fn forget(&self, key: &Key) {
+        self.lock().release(&(Kind::QueueScaler, key.clone()));
     }
 
     /// The rival that keeps this object from scaling, as `Kind/name`. Of two `QueueScaler`s it is the older: one that was added by
     /// mistake must not stop the one at work, and there always is exactly one writer, whoever looks after the two.
     pub(crate) fn of(&self, object: &QueueScaler) -> Option<String> {
-        let me = own(object);
-        let age = (made_at(object), me.name.as_str());
+        let me = key(object);
+        let age = (made_at(object), &me);
         let table = self.lock();
-        let claimants = table.by_target.get(&aim(&me.namespace, &object.spec.scale_target_ref))?;
-        let stronger = claimants.iter().filter(|other| {
+        let stronger = |other: &&Scaler| {
             let since = table.claims.get(*other).and_then(|claim| claim.since);
-            other.kind != Kind::QueueScaler || (**other != me && (since, other.name.as_str()) < age)
-        });
-        let first = stronger.min_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)))?;
-        Some(format!("{:?}/{}", first.kind, first.name))
+            other.0 != Kind::QueueScaler || (since, &other.1) < age
+        };
+        let (kind, (_, name)) = table.claimants(&aim(&me.0, &object.spec.scale_target_ref)).find(stronger)?;
+        Some(format!("{kind:?}/{name}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -125,7 +119,7 @@ impl Rivals {
 
 impl Table {
     fn claim(&mut self, scaler: Scaler, target: Option<String>, since: Option<Timestamp>) {
-        let round = self.rounds.get(&scaler.kind).copied().unwrap_or_default();
+        let round = self.rounds.get(&scaler.0).copied().unwrap_or_default();
         if let (Some(claim), Some(target)) = (self.claims.get_mut(&scaler), &target)
             && claim.target == *target
         {
@@ -134,53 +128,37 @@ impl Table {
         }
         self.release(&scaler);
         if let Some(target) = target {
-            self.by_target.entry(target.clone()).or_default().push(scaler.clone());
+            self.by_target.insert((target.clone(), scaler.clone()));
             self.claims.insert(scaler, Claim { target, since, round });
         }
     }
 
     fn release(&mut self, scaler: &Scaler) {
-        let Some(claim) = self.claims.remove(scaler) else { return };
-        if let Some(claimants) = self.by_target.get_mut(&claim.target) {
-            claimants.retain(|other| other != scaler);
-            if claimants.is_empty() {
-                self.by_target.remove(&claim.target);
-            }
+        if let Some(claim) = self.claims.remove(scaler) {
+            self.by_target.remove(&(claim.target, scaler.clone()));
         }
+    }
+
+    /// All that scale this target, in the order in which they are named.
+    fn claimants(&self, target: &str) -> impl Iterator<Item = &Scaler> {
+        let from = (target.to_owned(), (Kind::ScaledObject, Key::default()));
+        self.by_target.range(from..).take_while(move |(other, _)| other == target).map(|(_, scaler)| scaler)
     }
 
     fn end_round(&mut self, kind: Kind) {
         let round = self.rounds.get(&kind).copied().unwrap_or_default();
-        let gone = self.claims.iter().filter(|(scaler, claim)| scaler.kind == kind && claim.round != round);
+        let gone = self.claims.iter().filter(|(scaler, claim)| scaler.0 == kind && claim.round != round);
         let gone: Vec<Scaler> = gone.map(|(scaler, _)| scaler.clone()).collect();
         gone.iter().for_each(|scaler| self.release(scaler));
     }
-}
-
-fn own(object: &QueueScaler) -> Scaler {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    Scaler { kind: Kind::QueueScaler, namespace, name }
-}
-
-fn scaler(kind: Kind, object: &Watched) -> Scaler {
-    Scaler { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }
 
 fn made_at(object: &QueueScaler) -> Option<Timestamp> {
     object.meta().creation_timestamp.as_ref().map(|time| time.0)
 }
 
+/// `namespace/group/kind/name`: the version of the group does not matter, and the core group has no name.
 fn aim(namespace: &str, ScaleTargetRef { api_version, kind, name }: &ScaleTargetRef) -> String {
-    format!("{namespace}/{}/{kind}/{name}", group_of(api_version))
-}
-
-/// The target that a rival names; one that says no more than a name means a Deployment.
-fn named(namespace: &str, target: &Reference) -> String {
-    let group = target.api_version.as_deref().map_or("apps", group_of);
-    format!("{namespace}/{group}/{}/{}", target.kind.as_deref().unwrap_or("Deployment"), target.name)
-}
-
-/// The group of an API version; the core group has no name.
-fn group_of(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    format!("{namespace}/{group}/{kind}/{name}")
 }

@@ -69,6 +69,7 @@ pub async fn run_on(
         leases,
         client: client.clone(),
         metrics: metrics.clone(),
+        probes: probes.clone(),
         begun: Instant::now(),
         telling: Semaphore::new(TELLING_AT_A_TIME),
     });
@@ -81,7 +82,7 @@ pub async fn run_on(
             parts.spawn(watch);
         }
         let herd = Herd::new(Arc::clone(&context), surroundings);
-        parts.spawn(herd.run(scope, listing.clone(), probes.clone(), shutdown.clone()));
+        parts.spawn(herd.run(scope, listing.clone(), shutdown.clone()));
     }
     drop(listing);
     tokio::select! {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use caudal_queue::Wake;
 use caudal_scaling::History;
+use caudal_telemetry::ops::Probes;
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt};
 use kube::runtime::events::Reporter;
@@ -49,6 +50,7 @@ pub(crate) struct Context {
     pub(crate) sources: Sources,
     pub(crate) reporter: Reporter,
     pub(crate) metrics: Metrics,
+    pub(crate) probes: Probes,
     /// The ticks of all count from here: what they ask of one Redis at the same moment goes together.
     pub(crate) begun: Instant,
     /// How many may tell at a time: what is told never takes the way of what is scaled.

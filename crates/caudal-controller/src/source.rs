@@ -13,7 +13,7 @@ use kube::{Api, Client};
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::crd;
+use crate::crd::{self, RedisQueue};
 use crate::error::Error;
 use crate::pods::Workers;
 
@@ -167,8 +167,7 @@ impl Sources {
 
     /// Opens the queue that an object of this namespace names. Connects nothing yet.
     pub(crate) async fn open(&self, namespace: &str, source: &crd::Source) -> Result<Source, Unread> {
-        let crd::Source { caudal, .. } = source;
-        if let Some(crd::CaudalQueue { redis, queue }) = caudal {
+        if let Some(crd::CaudalQueue { redis, queue }) = &source.caudal {
             let queue: Name =
                 queue.parse().map_err(|error: InvalidName| Unread::Invalid(format!("a queue's name is {error}")))?;
             let server = self.server(namespace, redis).await?;
@@ -178,11 +177,8 @@ impl Sources {
         let Some((redis, foreign)) = foreign(source) else {
             return Err(Unread::Invalid("spec.source names no queue".to_owned()));
         };
-        Ok(Source {
-            kind: Kind::Foreign(foreign),
-            url: redis.url.clone(),
-            server: self.server(namespace, redis).await?,
-        })
+        let server = self.server(namespace, redis).await?;
+        Ok(Source { kind: Kind::Foreign(foreign), url: redis.url.clone(), server })
     }
 
     async fn server(&self, namespace: &str, redis: &crd::RedisServer) -> Result<Arc<caudal_redis::Client>, Unread> {
@@ -215,28 +211,17 @@ impl Sources {
 
 /// A queue that is not Caudal's, and its Redis.
 fn foreign(source: &crd::Source) -> Option<(&crd::RedisServer, caudal_source::Source)> {
-    use caudal_source::{Celery, DueBy, List, SortedSet, Source, Stream};
+    use caudal_source::Source;
     let crd::Source { caudal: _, list, stream, sorted_set, celery } = source;
-    if let Some(crd::RedisList { redis, keys, processing_keys }) = list {
-        Some((redis, Source::List(List { keys: keys.clone(), processing: processing_keys.clone() })))
-    } else if let Some(crd::RedisStream { redis, key, group }) = stream {
-        Some((redis, Source::Stream(Stream { key: key.clone(), group: group.clone() })))
-    } else if let Some(crd::RedisSortedSet { redis, key, due_by }) = sorted_set {
-        let due_by = due_by.map(|unit| match unit {
-            crd::DueBy::UnixSeconds => DueBy::UnixSeconds,
-            crd::DueBy::UnixMilliseconds => DueBy::UnixMilliseconds,
-        });
-        Some((redis, Source::SortedSet(SortedSet { key: key.clone(), due_by })))
+    if let Some(RedisQueue { redis, queue }) = list {
+        Some((redis, Source::List(queue.clone())))
+    } else if let Some(RedisQueue { redis, queue }) = stream {
+        Some((redis, Source::Stream(queue.clone())))
+    } else if let Some(RedisQueue { redis, queue }) = sorted_set {
+        Some((redis, Source::SortedSet(queue.clone())))
     } else {
-        let crd::CeleryQueues { redis, queues, priority_steps, global_key_prefix, acks_late } = celery.as_ref()?;
-        let celery = Celery {
-            queues: queues.clone(),
-            priority_steps: priority_steps.clone(),
-            key_prefix: global_key_prefix.clone(),
-            acks_late: *acks_late,
-            asker: format!("caudal.{}", Uuid::new_v4()),
-        };
-        Some((redis, Source::Celery(celery)))
+        let RedisQueue { redis, queue } = celery.as_ref()?;
+        Some((redis, Source::Celery { queues: queue.clone(), asker: format!("caudal.{}", Uuid::new_v4()) }))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::crd::ScaleTargetRef;
 use crate::rival::{self, Rivals};
-use crate::watched::follow;
+use crate::watched::{api_of, follow};
 use crate::workloads::Workloads;
 
 /// Clones share what is known.
@@ -28,19 +28,15 @@ type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Surroundings {
     /// The watches that keep it known, each to be run until `shutdown`.
     pub(crate) fn watches(&self, client: &Client, scope: Option<&str>, shutdown: &CancellationToken) -> Vec<Watch> {
-        let (scope, until) = (|| scope.map(str::to_owned), || (shutdown.clone(), self.unknown.token()));
-        let kinds = [
-            (ApiResource::erase::<Deployment>(&()), self.deployments.clone()),
-            (ApiResource::erase::<StatefulSet>(&()), self.stateful_sets.clone()),
-        ];
-        let workloads = kinds.into_iter().map(|(resource, workloads)| -> Watch {
-            let take = move |sight| workloads.take(sight);
-            Box::pin(follow(client.clone(), scope(), resource, until(), take))
+        let until = || (shutdown.clone(), self.unknown.token());
+        let workloads = self.kinds().into_iter().map(|(resource, workloads)| -> Watch {
+            let workloads = workloads.clone();
+            Box::pin(follow(api_of(client.clone(), scope, &resource), until(), move |sight| workloads.take(sight)))
         });
         let rivals = rival::Kind::WATCHED.into_iter().map(|kind| -> Watch {
             let rivals = self.rivals.clone();
             let take = move |sight| rivals.take(kind, sight);
-            Box::pin(follow(client.clone(), scope(), kind.resource(), until(), take))
+            Box::pin(follow(api_of(client.clone(), scope, &kind.resource()), until(), take))
         });
         workloads.chain(rivals).collect()
     }
@@ -52,12 +48,15 @@ impl Surroundings {
         self.unknown.wait().await;
     }
 
-    /// The watched workloads that a reference is one of; none where they are not watched.
-    pub(crate) fn workloads(&self, reference: &ScaleTargetRef) -> Option<&Workloads> {
-        match (reference.api_version.as_str(), reference.kind.as_str()) {
-            ("apps/v1", "Deployment") => Some(&self.deployments),
-            ("apps/v1", "StatefulSet") => Some(&self.stateful_sets),
-            _ => None,
-        }
+    /// The watched workloads that a reference is one of, and their kind; none where they are not watched.
+    pub(crate) fn workloads(&self, reference: &ScaleTargetRef) -> Option<(ApiResource, &Workloads)> {
+        let ScaleTargetRef { api_version, kind, .. } = reference;
+        self.kinds().into_iter().find(|(known, _)| known.api_version == *api_version && known.kind == *kind)
+    }
+
+    fn kinds(&self) -> [(ApiResource, &Workloads); 2] {
+        let (deployment, stateful_set) =
+            (ApiResource::erase::<Deployment>(&()), ApiResource::erase::<StatefulSet>(&()));
+        [(deployment, &self.deployments), (stateful_set, &self.stateful_sets)]
     }
 }

@@ -48,18 +48,12 @@ impl Target {
         reference: ScaleTargetRef,
         news: Arc<Notify>,
     ) -> Result<Self, Error> {
-        let resource = match (reference.api_version.as_str(), reference.kind.as_str()) {
-            ("apps/v1", "Deployment") => ApiResource::erase::<k8s_openapi::api::apps::v1::Deployment>(&()),
-            ("apps/v1", "StatefulSet") => ApiResource::erase::<k8s_openapi::api::apps::v1::StatefulSet>(&()),
-            (version, kind) => {
-                let what = format!("the kind {kind} of {version}");
-                let (group, version) = version.split_once('/').unwrap_or(("", version));
-                let kind = GroupVersionKind::gvk(group, version, kind);
-                Error::of(&what, discovery::pinned_kind(client, &kind)).await?.0
+        let (resource, attention) = match surroundings.workloads(&reference) {
+            Some((resource, workloads)) => {
+                (resource, Some(workloads.attend((namespace.to_owned(), reference.name.clone()), news)))
             }
+            None => (discover(client, &reference).await?, None),
         };
-        let key = (namespace.to_owned(), reference.name.clone());
-        let attention = surroundings.workloads(&reference).map(|workloads| workloads.attend(key, news));
         let api = Api::namespaced_with(client.clone(), namespace, &resource);
         Ok(Self { api, reference, namespace: namespace.to_owned(), attention })
     }
@@ -111,10 +105,7 @@ impl Target {
         let (patch, how) = match self.attention {
             Some(_) => (Patch::Apply(scale), PatchParams::apply(MANAGER).force()),
             // The API server cannot apply the /scale of a custom resource: it answers 500.
-            None => {
-                let manager = Some(MANAGER.to_owned());
-                (Patch::Merge(scale), PatchParams { field_manager: manager, ..PatchParams::default() })
-            }
+            None => (Patch::Merge(scale), PatchParams::apply(MANAGER)),
         };
         let written = Error::of(&self.title(), self.api.patch_scale(&self.reference.name, &how, &patch)).await;
         let Some(attention) = &self.attention else { return written.map(drop) };
@@ -147,6 +138,16 @@ impl Target {
         let others = replicas.filter(|entry| entry.manager.as_deref() != Some(MANAGER));
         others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0)).and_then(|entry| entry.manager.clone())
     }
+}
+
+/// How the cluster calls workloads of a kind that is not watched.
+async fn discover(client: &Client, reference: &ScaleTargetRef) -> Result<ApiResource, Error> {
+    let ScaleTargetRef { api_version, kind, .. } = reference;
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let wanted = GroupVersionKind::gvk(group, version, kind);
+    let found =
+        Error::of(&format!("the kind {kind} of {api_version}"), discovery::pinned_kind(client, &wanted)).await?;
+    Ok(found.0)
 }
 
 impl Scale {

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
@@ -16,11 +16,19 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
 
 use crate::backoff::WatchBackoff;
+use crate::crd::ScaleTargetRef;
 
 /// How many objects one answer of a list holds: it takes room while it is read.
 const PAGE: u32 = 100;
 /// After so many seconds a watch is asked for anew, and one that says nothing is taken for dead.
 const WATCH_SECONDS: u32 = 60;
+
+/// Namespace and name.
+pub(crate) type Key = (String, String);
+
+pub(crate) fn key(object: &impl ResourceExt) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
 
 /// What is read of an object.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,22 +45,14 @@ pub(crate) struct Watched {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Spec {
     pub(crate) replicas: Option<i32>,
-    pub(crate) scale_target_ref: Option<Reference>,
+    /// Of a scaler: what it scales. Where it says no more than a name, as everywhere, a Deployment.
+    pub(crate) scale_target_ref: Option<ScaleTargetRef>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
     pub(crate) ready_replicas: Option<i32>,
-}
-
-/// The workload that a scaler names.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Reference {
-    pub(crate) api_version: Option<String>,
-    pub(crate) kind: Option<String>,
-    pub(crate) name: String,
 }
 
 #[derive(Deserialize)]
@@ -125,13 +125,12 @@ pub(crate) struct Unseen;
 
 /// Follows the objects until `shutdown`. Lets go of `unknown` once `take` says that it knows. A failure that lasts is logged once.
 pub(crate) async fn follow(
-    client: Client,
-    scope: Option<String>,
-    resource: ApiResource,
+    api: Api<Watched>,
     (shutdown, unknown): (CancellationToken, TaskTrackerToken),
     mut take: impl FnMut(Sight) -> bool,
 ) {
-    let mut events = pin!(events(api_of::<Watched>(client, scope.as_deref(), &resource)));
+    let url = api.resource_url().to_owned();
+    let mut events = pin!(events(api));
     let (mut failing, mut unknown) = (false, Some(unknown));
     while let Some(Some(event)) = shutdown.run_until_cancelled(events.next()).await {
         let known = match event {
@@ -144,7 +143,7 @@ pub(crate) async fn follow(
             Err(error) => {
                 let code = refused_with(&error);
                 if !std::mem::replace(&mut failing, true) && code != Some(404) {
-                    warn!(%error, "cannot follow the {}; tries again", resource.plural);
+                    warn!(%error, "cannot follow {url}; tries again");
                 }
                 matches!(code, Some(403 | 404)) && take(Err(Unseen))
             }

@@ -10,10 +10,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher;
 use tokio::sync::Notify;
 
-use crate::watched::{Sight, Unseen, Watched};
-
-/// Namespace and name.
-pub(crate) type Key = (String, String);
+use crate::watched::{Key, Sight, Unseen, Watched, key};
 
 /// What is known of them. Clones share it.
 #[derive(Clone, Default)]
@@ -66,7 +63,7 @@ impl Workloads {
             Err(Unseen) => table.listed = false,
             Ok(watcher::Event::Init) => table.round = table.round.wrapping_add(1),
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => table.see(&object),
-            Ok(watcher::Event::Delete(object)) => table.lose(&key_of(&object)),
+            Ok(watcher::Event::Delete(object)) => table.lose(&key(&object)),
             Ok(watcher::Event::InitDone) => {
                 table.listed = true;
                 let round = table.round;
@@ -92,7 +89,7 @@ impl Table {
         let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
         let seen = Seen { replicas: count(object.spec.replicas), ready: count(object.status.ready_replicas), version };
-        let entry = self.entries.entry(key_of(object)).or_default();
+        let entry = self.entries.entry(key(object)).or_default();
         entry.round = self.round;
         // After a write of our own the watch still tells what was before it.
         if entry.seen.is_none_or(|known| known.version <= version) {
@@ -174,8 +171,4 @@ impl Drop for Attention {
             }
         }
     }
-}
-
-fn key_of(object: &Watched) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }

@@ -4,6 +4,8 @@ mod remote;
 
 use caudal_redis::Client;
 use redis::{RedisResult, Script};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::list::lengths;
 use crate::{Error, Work};
@@ -17,22 +19,38 @@ const PAGE: u64 = 100;
 const PAGES: u32 = 100;
 
 /// Queues of Celery.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Celery {
-    /// The queues' names.
+    /// The queues; what they hold is added up.
+    #[serde(default = "usual_queues")]
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 512)))]
     pub queues: Vec<String>,
     /// The broker's `priority_steps`.
+    #[serde(default = "usual_steps")]
+    #[schemars(length(min = 1, max = 10), inner(range(max = 255)))]
     pub priority_steps: Vec<u32>,
     /// The broker's `global_keyprefix`.
-    pub key_prefix: String,
-    /// Whether tasks are acknowledged after they ran: then the broker shows which run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub global_key_prefix: String,
+    /// Whether the tasks run with `task_acks_late`: then the broker shows which run. Otherwise the workers are asked over remote control,
+    /// and while one is silent the replicas stay as they are.
+    #[serde(default)]
     pub acks_late: bool,
-    /// A name that nobody else has: workers that are asked answer into the list `<key_prefix><asker>`.
-    pub asker: String,
+}
+
+fn usual_queues() -> Vec<String> {
+    vec!["celery".to_owned()]
+}
+
+fn usual_steps() -> Vec<u32> {
+    vec![0, 3, 6, 9]
 }
 
 impl Celery {
-    pub(crate) async fn observe(&self, redis: &Client) -> Result<Work, Error> {
+    /// Workers that are asked answer into the list `<global_key_prefix><asker>`.
+    pub(crate) async fn observe(&self, asker: &str, redis: &Client) -> Result<Work, Error> {
         // In the order in which a task moves on, so that one on its way is seen twice rather than missed.
         let keys = self.keys();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -40,7 +58,7 @@ impl Celery {
         let delivered = self.delivered(redis).await?;
         let answers = match (self.acks_late, delivered) {
             (true, 0) => Answers::default(),
-            _ => self.ask(redis).await?,
+            _ => self.ask(asker, redis).await?,
         };
         let Answers { running, workers, silent } = answers;
         if !self.acks_late && silent > 0 {
@@ -60,8 +78,8 @@ impl Celery {
     fn keys(&self) -> Vec<String> {
         let steps = |queue| {
             self.priority_steps.iter().map(move |step| match step {
-                0 => format!("{}{queue}", self.key_prefix),
-                step => format!("{}{queue}{SEPARATOR}{step}", self.key_prefix),
+                0 => format!("{}{queue}", self.global_key_prefix),
+                step => format!("{}{queue}{SEPARATOR}{step}", self.global_key_prefix),
             })
         };
         self.queues.iter().flat_map(steps).collect()
@@ -69,7 +87,7 @@ impl Celery {
 
     /// How many messages workers have fetched and not acknowledged. All queues of a broker share one hash of them.
     async fn delivered(&self, redis: &Client) -> Result<u64, Error> {
-        let unacked = format!("{}unacked", self.key_prefix);
+        let unacked = format!("{}unacked", self.global_key_prefix);
         let script = Script::new(include_str!("scripts/delivered.lua"));
         let (mut cursor, mut delivered) = (String::from("0"), 0);
         for _ in 0..PAGES {

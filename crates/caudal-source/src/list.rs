@@ -2,21 +2,27 @@
 
 use caudal_redis::Client;
 use redis::pipe;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Work};
 
 /// One or several Redis lists that the same workers serve.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct List {
-    /// The lists that entries wait in.
+    /// The lists' keys; what they hold is added up.
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 512)))]
     pub keys: Vec<String>,
-    /// The lists that entries are moved to while a worker has them; none where workers just pop.
-    pub processing: Vec<String>,
+    /// The lists that workers move entries to while they work on them (LMOVE). Without them, popped work cannot be seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
+    pub processing_keys: Vec<String>,
 }
 
 impl List {
     pub(crate) async fn observe(&self, redis: &Client) -> Result<Work, Error> {
-        let keys: Vec<&str> = self.keys.iter().chain(&self.processing).map(String::as_str).collect();
+        let keys: Vec<&str> = self.keys.iter().chain(&self.processing_keys).map(String::as_str).collect();
         let lengths = lengths(redis, &keys).await?;
         let (waiting, in_flight) = lengths.split_at(self.keys.len().min(lengths.len()));
         Ok(Work { waiting: waiting.iter().sum(), in_flight: in_flight.iter().sum(), ..Work::default() })

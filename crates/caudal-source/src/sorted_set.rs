@@ -3,24 +3,30 @@
 use caudal_redis::Client;
 use chrono::{DateTime, Utc};
 use redis::{RedisResult, cmd, pipe};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Work};
 
 /// A Redis sorted set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SortedSet {
-    /// Its key.
+    /// The sorted set's key.
+    #[schemars(length(min = 1, max = 512))]
     pub key: String,
-    /// What the scores mean, when they are times; without it every member waits.
+    /// What the scores mean, when they are times: then only members whose time has come count. Without it all members count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_by: Option<DueBy>,
 }
 
-/// The unit of scores that are times since 1970, fractions included. Its number is how many there are in a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the scores mean, when they are times: then only members whose time has come count. Without it all members count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DueBy {
-    /// Seconds.
+    /// Seconds since 1970.
+    // The number is how many there are in a second.
     UnixSeconds = 1,
-    /// Milliseconds.
+    /// Milliseconds since 1970.
     UnixMilliseconds = 1_000,
 }
 

@@ -18,7 +18,12 @@ pub enum Source {
     /// A Redis sorted set.
     SortedSet(SortedSet),
     /// Queues of Celery.
-    Celery(Celery),
+    Celery {
+        /// Which.
+        queues: Celery,
+        /// A name that nobody else has: workers that are asked answer into the list `<global_key_prefix><asker>`.
+        asker: String,
+    },
 }
 
 /// How much work a queue holds, at one moment.
@@ -57,7 +62,7 @@ impl Source {
             Self::List(list) => list.observe(redis).await,
             Self::Stream(stream) => stream.observe(redis).await,
             Self::SortedSet(set) => set.observe(redis).await,
-            Self::Celery(celery) => celery.observe(redis).await,
+            Self::Celery { queues, asker } => queues.observe(asker, redis).await,
         }
     }
 }

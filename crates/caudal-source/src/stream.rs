@@ -2,6 +2,8 @@
 
 use caudal_redis::Client;
 use redis::{RedisResult, Script};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Work};
 
@@ -11,11 +13,14 @@ const PAGE: u64 = 100;
 const MOST: u64 = 10_000;
 
 /// A Redis stream with its consumer group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Stream {
     /// The stream's key.
+    #[schemars(length(min = 1, max = 512))]
     pub key: String,
-    /// The consumer group.
+    /// The consumer group. While it is missing and the stream holds entries, one worker is asked for, which is to make it.
+    #[schemars(length(min = 1, max = 512))]
     pub group: String,
 }
 

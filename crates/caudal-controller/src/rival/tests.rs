@@ -44,7 +44,7 @@ fn of_two_the_older_scales_and_the_younger_names_it_until_it_is_gone() {
     rivals.meet(&old(json!({})));
     assert_eq!(rivals.of(&young()).as_deref(), Some("QueueScaler/old"));
     assert_eq!(rivals.of(&old(json!({}))), None);
-    rivals.forget("n", "old");
+    rivals.forget(&("n".to_owned(), "old".to_owned()));
     assert_eq!(rivals.of(&young()), None);
 }
 

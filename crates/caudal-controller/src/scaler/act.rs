@@ -5,7 +5,6 @@ use std::time::Duration;
 use caudal_scaling::{Decision, History, Load, Observation, Policy, plan};
 use chrono::{DateTime, SubsecRound, Utc};
 use kube::{Api, ResourceExt};
-use tokio::time::timeout;
 use tracing::info;
 
 use super::Scaler;
@@ -25,7 +24,8 @@ const GRACE: Duration = Duration::from_secs(60);
 impl Scaler {
     pub(super) async fn turn(&mut self, object: &QueueScaler) -> Result<(), Error> {
         if self.source.sees_another(object) {
-            self.forget();
+            // What was seen of one queue says nothing about another.
+            (self.history, self.unread_since, self.read_once) = (History::default(), None, false);
         }
         let begun = Utc::now();
         let (seen, load) = tokio::join!(
@@ -38,7 +38,7 @@ impl Scaler {
         let (target, scale) = match seen {
             Ok(seen) => seen,
             Err(error) => {
-                let account = account(object, (&load, &self.source.note), None, blind(&error));
+                let account = account(&turn, &self.source.note, None, blind(&error));
                 self.teller.tell((object, &self.lease), &account, Outcome::default(), now);
                 self.row.hide();
                 self.trace(&turn, None, Some(&error));
@@ -46,73 +46,53 @@ impl Scaler {
             }
         };
         self.notice_a_hand(&target, &scale).await;
-        let (planned, verdict) = self.decide(object, &scale, &load, now);
-        let planned_at = Utc::now();
-        let written = self.write(object, &target, &scale, &verdict).await;
+        let planned = self.plan(&turn, scale);
+        let written = self.write(object, &target, &planned).await;
         if let Err(Error::Conflict(_)) = written {
             return written.map(drop);
         }
-        let decided = Planned { scale: &scale, decision: &planned, verdict: &verdict, at: planned_at };
-        self.measure(&load, &decided, matches!(written, Ok(true)));
+        self.measure(&turn, &planned, matches!(written, Ok(true)));
         if !matches!(written, Ok(false)) {
-            self.trace(&turn, Some(&decided), written.as_ref().err());
+            self.trace(&turn, Some(&planned), written.as_ref().err());
         }
         let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
         let note = self.source.note.take();
-        let account = account(object, (&load, &note), Some((&planned, &verdict)), problem);
-        let outcome = self.outcome(&object.spec, (&scale, &planned, &verdict), matches!(written, Ok(true)), now);
+        let account = account(&turn, &note, Some((&planned.decision, &planned.verdict)), problem);
+        let outcome = self.outcome(&turn, &planned, matches!(written, Ok(true)));
         if written.is_err() {
             // It may have come through all the same: what is found next is no stranger's hand.
             self.expected = None;
         }
         self.teller.tell((object, &self.lease), &account, outcome, now);
-        if scale.replicas == 0 {
+        if planned.scale.replicas == 0 {
             Box::pin(self.source.tidy()).await;
         }
         written.map(drop)
     }
 
-    /// What was seen of one queue says nothing about another.
-    fn forget(&mut self) {
-        self.history = History::default();
-        (self.unread_since, self.read_once) = (None, false);
-    }
-
-    fn decide(
-        &mut self,
-        object: &QueueScaler,
-        scale: &Scale,
-        load: &Result<Load, Unread>,
-        now: DateTime<Utc>,
-    ) -> (Decision, Verdict) {
-        let spec = &object.spec;
-        let unread_for = self.unread_for(now);
-        let current = scale.replicas;
-        let observation = Observation { current, ready: scale.ready, load: load.as_ref().ok().copied() };
-        let planned = plan(&policy(spec), &mut self.history, &observation, now);
-        let rival = self.surroundings.rivals.of(object);
-        let verdict = judge(&Situation { spec, current, plan: &planned, unread_for, rival: rival.as_deref(), now });
-        (planned, verdict)
+    fn plan(&mut self, turn: &Turn<'_>, scale: Scale) -> Planned {
+        let (spec, now) = (&turn.object.spec, turn.observed);
+        let (current, unread_for) = (scale.replicas, self.unread_for(now));
+        let observation = Observation { current, ready: scale.ready, load: turn.load.as_ref().ok().copied() };
+        let decision = plan(&policy(spec), &mut self.history, &observation, now);
+        let rival = self.surroundings.rivals.of(turn.object);
+        let verdict = judge(&Situation { spec, current, plan: &decision, unread_for, rival: rival.as_deref(), now });
+        Planned { scale, decision, verdict, at: Utc::now() }
     }
 
     /// Writes the verdict where it differs and may be written. Answers whether it did.
-    async fn write(
-        &mut self,
-        object: &QueueScaler,
-        target: &Target,
-        scale: &Scale,
-        verdict: &Verdict,
-    ) -> Result<bool, Error> {
+    async fn write(&mut self, object: &QueueScaler, target: &Target, planned: &Planned) -> Result<bool, Error> {
+        let Planned { scale, verdict, .. } = planned;
         if verdict.withheld.is_some() || verdict.replicas == scale.replicas || !self.lease.may_act() {
             return Ok(false);
         }
-        // On the heap: it is rare, and a task keeps the room that its largest step takes.
-        Box::pin(self.spare_the_busy(object, target, scale, verdict)).await;
-        // What is still under way when the leadership may have gone to another must not go through.
-        match timeout(self.lease.remaining(), Box::pin(target.write(scale, verdict.replicas))).await {
-            Ok(written) => written?,
-            Err(_) => return Err(Error::Unavailable { what: target.title(), source: None }),
+        // Where some pods stay, the idle ones go first.
+        if (1..scale.replicas).contains(&verdict.replicas) && target.heeds_cost() {
+            let pods = Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default());
+            // On the heap: it is rare, and a task keeps the room that its largest step takes.
+            Box::pin(pods::spare(&pods, target.selector(), self.source.busy_pods())).await;
         }
+        self.lease.hold(&target.title(), Box::pin(target.write(scale, verdict.replicas))).await?;
         info!(
             queuescaler.namespace = %object.namespace().unwrap_or_default(),
             queuescaler.name = %object.name_any(),
@@ -124,8 +104,8 @@ impl Scaler {
         Ok(true)
     }
 
-    fn measure(&self, load: &Result<Load, Unread>, planned: &Planned<'_>, written: bool) {
-        let Planned { scale, decision, verdict, .. } = *planned;
+    fn measure(&self, turn: &Turn<'_>, planned: &Planned, written: bool) {
+        let Planned { scale, decision, verdict, .. } = planned;
         let (metrics, desired) = (&self.context.metrics, verdict.replicas);
         let current = if written { desired } else { scale.replicas };
         metrics.decided(decision, verdict, current.cmp(&scale.replicas));
@@ -133,45 +113,32 @@ impl Scaler {
         if let Some(came) = came.filter(|_| current > scale.replicas && verdict.authority == Authority::Plan) {
             metrics.reacted(came, Utc::now());
         }
-        self.row.show(&self.lease, (current, desired), load.as_ref().ok(), decision);
+        self.row.show(&self.lease, (current, desired), turn.load.as_ref().ok(), decision);
     }
 
     /// Tells a turn that wrote, or the first of several that failed.
-    fn trace(&self, turn: &Turn<'_>, planned: Option<&Planned<'_>>, failure: Option<&Error>) {
+    fn trace(&self, turn: &Turn<'_>, planned: Option<&Planned>, failure: Option<&Error>) {
         if failure.is_none() || self.failures == 0 {
             turn.tell(planned, failure, self.wake.as_ref());
         }
     }
 
-    /// Has idle pods go first, where some of them stay.
-    async fn spare_the_busy(&mut self, object: &QueueScaler, target: &Target, scale: &Scale, verdict: &Verdict) {
-        if (1..scale.replicas).contains(&verdict.replicas) && target.heeds_cost() {
-            let pods = Api::namespaced(self.context.client.clone(), &object.namespace().unwrap_or_default());
-            pods::spare(&pods, target.selector(), self.source.busy_pods()).await;
-        }
-    }
-
     fn outcome(
         &mut self,
-        spec: &QueueScalerSpec,
-        (scale, planned, verdict): (&Scale, &Decision, &Verdict),
+        turn: &Turn<'_>,
+        Planned { scale, decision, verdict, .. }: &Planned,
         written: bool,
-        now: DateTime<Utc>,
     ) -> Outcome {
-        let after = if written { verdict.replicas } else { scale.replicas };
+        let (from, to) = (scale.replicas, verdict.replicas);
+        let after = if written { to } else { from };
         self.expected = Some(after);
-        let change = LastDecision {
-            at: now.trunc_subsecs(0),
-            from: scale.replicas,
-            to: verdict.replicas,
-            reason: verdict.reason.clone(),
-        };
+        let change = LastDecision { at: turn.observed.trunc_subsecs(0), from, to, reason: verdict.reason.clone() };
         if written {
             return Outcome { replicas: Some(after), change: Some(change), dry: None, overruled: self.hand.take() };
         }
-        let dry = spec.dry_run && change.from != change.to;
+        let dry = turn.object.spec.dry_run && from != to;
         // Whoever set what the plan only puts up with for a while is overruled all the same, but later.
-        let lasting = planned.hold.is_none() || verdict.authority != Authority::Plan || verdict.withheld.is_some();
+        let lasting = decision.hold.is_none() || verdict.authority != Authority::Plan || verdict.withheld.is_some();
         self.hand.take_if(|_| lasting);
         let reason = format!("dry run, not written: {}", change.reason);
         let dry = dry.then_some(LastDecision { reason, ..change });
@@ -214,13 +181,13 @@ impl Scaler {
 }
 
 fn account<'a>(
-    object: &QueueScaler,
-    (load, note): (&'a Result<Load, Unread>, &'a Option<String>),
+    turn: &Turn<'a>,
+    note: &'a Option<String>,
     judged: Option<(&'a Decision, &'a Verdict)>,
     problem: Option<Problem>,
 ) -> Account<'a> {
-    let active = load.as_ref().map(|load| load.backlog > 0);
-    let (name, target) = (object.name_any(), title(&object.spec.scale_target_ref));
+    let active = turn.load.as_ref().map(|load| load.backlog > 0);
+    let (name, target) = (turn.object.name_any(), title(&turn.object.spec.scale_target_ref));
     Account { name, target, active, note: note.as_deref(), judged, problem }
 }
 

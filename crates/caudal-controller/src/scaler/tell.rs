@@ -38,19 +38,22 @@ pub(super) struct Teller {
     unwritten: bool,
     news: Vec<News>,
     /// Of which object there is something to tell, if there is, and the leadership that allows it.
-    about: Option<(ObjectReference, Leadership)>,
+    about: Option<About>,
     under_way: Option<Saying>,
     failures: u32,
     again: Option<Instant>,
 }
 
-type Saying = Pin<Box<dyn Future<Output = Result<(), Unsaid>> + Send>>;
+type About = (ObjectReference, Leadership);
 
-/// What could not be told, and why.
-struct Unsaid {
-    about: (ObjectReference, Leadership),
+/// Gives back what could not be told, and why.
+type Saying = Pin<Box<dyn Future<Output = Result<(), (Word, Error)>> + Send>>;
+
+/// What is told at once.
+struct Word {
+    about: About,
+    status: Option<QueueScalerStatus>,
     news: Vec<News>,
-    error: Error,
 }
 
 impl Teller {
@@ -93,7 +96,7 @@ impl Teller {
             self.under_way = None;
             match told {
                 Ok(()) => self.failures = 0,
-                Err(unsaid) => self.put_off(unsaid),
+                Err((unsaid, error)) => self.put_off(unsaid, &error),
             }
         } else if let Some(again) = self.again {
             sleep_until(again).await;
@@ -114,8 +117,8 @@ impl Teller {
         let _ = timeout(LAST_WORD, rest).await;
     }
 
-    fn put_off(&mut self, unsaid: Unsaid) {
-        let Unsaid { about, mut news, error } = unsaid;
+    fn put_off(&mut self, unsaid: Word, error: &Error) {
+        let Word { about, mut news, .. } = unsaid;
         if self.failures == 0 {
             let (namespace, name) = (about.0.namespace.as_deref(), about.0.name.as_deref());
             warn!(queuescaler.namespace = namespace, queuescaler.name = name, %error, "cannot write the status; tries again");
@@ -135,44 +138,32 @@ impl Teller {
         let Some(about) = self.about.take() else { return };
         let status = self.status.clone().filter(|_| std::mem::take(&mut self.unwritten));
         let news = std::mem::take(&mut self.news);
-        self.under_way = Some(Box::pin(say(Arc::clone(&self.context), about, status, news)));
+        self.under_way = Some(Box::pin(say(Arc::clone(&self.context), Word { about, status, news })));
     }
 }
 
 /// Writes the status, then the events about what it says.
-async fn say(
-    context: Arc<Context>,
-    about: (ObjectReference, Leadership),
-    status: Option<QueueScalerStatus>,
-    news: Vec<News>,
-) -> Result<(), Unsaid> {
+async fn say(context: Arc<Context>, word: Word) -> Result<(), (Word, Error)> {
     let _turn = context.telling.acquire().await;
-    if let Some(status) = status
-        && let Err(error) = write(&context, &about, &status).await
+    if let Some(status) = &word.status
+        && let Err(error) = write(&context, &word.about, status).await
     {
-        return Err(Unsaid { about, news, error });
+        return Err((word, error));
     }
-    for piece in news {
-        piece.publish(&context.client, &context.reporter, &about.0).await;
+    for piece in word.news {
+        piece.publish(&context.client, &context.reporter, &word.about.0).await;
     }
     Ok(())
 }
 
-async fn write(
-    context: &Context,
-    (about, lease): &(ObjectReference, Leadership),
-    status: &QueueScalerStatus,
-) -> Result<(), Error> {
+async fn write(context: &Context, (about, lease): &About, status: &QueueScalerStatus) -> Result<(), Error> {
     let (namespace, name) = (about.namespace.as_deref().unwrap_or_default(), about.name.as_deref().unwrap_or_default());
     let api: Api<QueueScaler> = Api::namespaced(context.client.clone(), namespace);
     let (version, kind) = (QueueScaler::api_version(&()), QueueScaler::kind(&()));
     let patch = Patch::Apply(json!({ "apiVersion": version, "kind": kind, "status": status }));
     let forced = PatchParams::apply(MANAGER).force();
-    // What is still under way when the leadership may have gone to another must not go through.
-    let written = timeout(lease.remaining(), Error::of(STATUS, api.patch_status(name, &forced, &patch))).await;
-    match written {
-        Ok(Ok(_) | Err(Error::Missing(_))) => Ok(()),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(Error::Unavailable { what: STATUS.to_owned(), source: None }),
+    match lease.hold(STATUS, Error::of(STATUS, api.patch_status(name, &forced, &patch))).await {
+        Ok(_) | Err(Error::Missing(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }

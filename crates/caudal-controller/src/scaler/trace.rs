@@ -21,16 +21,16 @@ pub(super) struct Turn<'a> {
 }
 
 /// What a turn came to, and when.
-pub(super) struct Planned<'a> {
-    pub(super) scale: &'a Scale,
-    pub(super) decision: &'a Decision,
-    pub(super) verdict: &'a Verdict,
+pub(super) struct Planned {
+    pub(super) scale: Scale,
+    pub(super) decision: Decision,
+    pub(super) verdict: Verdict,
     pub(super) at: DateTime<Utc>,
 }
 
 impl Turn<'_> {
     /// Tells the turn, which is over now, and what it was woken by. Without a plan it failed at its look, else at its write, if it failed.
-    pub(super) fn tell(&self, planned: Option<&Planned<'_>>, failure: Option<&Error>, wake: Option<&Wake>) {
+    pub(super) fn tell(&self, planned: Option<&Planned>, failure: Option<&Error>, wake: Option<&Wake>) {
         let (now, failure) = (Utc::now(), failure.map(Error::to_string));
         let observe = Past::new("observe", self.begun, self.observed, self.observation());
         let parts = match planned {
@@ -58,7 +58,7 @@ impl Turn<'_> {
     }
 }
 
-impl Planned<'_> {
+impl Planned {
     /// The way from what the load asks for to what is asked for, with each that had a say in it.
     fn reasons(&self) -> Vec<(&'static str, String)> {
         let Self { decision, verdict, .. } = self;

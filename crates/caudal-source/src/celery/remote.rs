@@ -37,14 +37,14 @@ type Answer = BTreeMap<String, Vec<Value>>;
 
 impl Celery {
     /// Asks all workers of the broker which tasks they run.
-    pub(super) async fn ask(&self, redis: &Client) -> RedisResult<Answers> {
+    pub(super) async fn ask(&self, asker: &str, redis: &Client) -> RedisResult<Answers> {
         let mut redis = redis.shared();
-        let channel = format!("{}/{}.celery.pidbox", self.key_prefix, redis.get_db());
-        let list = format!("{}{}", self.key_prefix, self.asker);
+        let channel = format!("{}/{}.celery.pidbox", self.global_key_prefix, redis.get_db());
+        let list = format!("{}{asker}", self.global_key_prefix);
         let ticket = Uuid::new_v4().to_string();
         let ask = Script::new(include_str!("../scripts/ask.lua"));
         let mut ask = ask.key(&list);
-        ask.arg(channel).arg(question(&ticket, &self.asker)).arg(EXPIRY);
+        ask.arg(channel).arg(question(&ticket, asker)).arg(EXPIRY);
         let asked: u64 = ask.invoke_async(&mut redis).await?;
         if asked == 0 {
             return Ok(Answers::default());

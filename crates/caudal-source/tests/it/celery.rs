@@ -33,9 +33,8 @@ impl Application {
         let source = Celery {
             queues: owned(&["celery"]),
             priority_steps: vec![0, 3, 6, 9],
-            key_prefix: prefix.to_owned(),
+            global_key_prefix: prefix.to_owned(),
             acks_late: settings["task_acks_late"] == true,
-            asker: "somebody".to_owned(),
         };
         Self { celery, client: client(&redis), source, _redis: redis }
     }
@@ -49,7 +48,7 @@ impl Application {
     }
 
     async fn observe(&self) -> Result<Work, Error> {
-        Source::Celery(self.source.clone()).observe(&self.client).await
+        celery(self.source.clone()).observe(&self.client).await
     }
 
     async fn numbers(&self) -> (u64, u64, u64) {
@@ -81,6 +80,10 @@ impl Application {
     }
 }
 
+fn celery(queues: Celery) -> Source {
+    Source::Celery { queues, asker: "somebody".to_owned() }
+}
+
 async fn until<T, E: Debug>(what: &str, probe: impl AsyncFnMut() -> Result<T, E>) -> T {
     wait::until(what, SOON, probe).await.unwrap()
 }
@@ -94,7 +97,7 @@ async fn tasks_that_wait_are_counted_in_all_queues_and_priorities_below_a_prefix
     assert_eq!(application.numbers().await, (3, 0, 0));
     let work = application.observe().await.unwrap();
     assert!(work.workers.unwrap().is_empty(), "nobody is there to be asked");
-    application.source.key_prefix = String::new();
+    application.source.global_key_prefix = String::new();
     assert_eq!(application.numbers().await, (0, 0, 0));
 }
 
@@ -179,7 +182,7 @@ async fn a_running_task_is_counted_once_whenever_it_is_acknowledged() {
     let work = application.until((0, 1, 1)).await;
     assert_eq!(work.workers.unwrap().into_iter().collect::<Vec<_>>(), owned(&["pod-a"]));
     let told_otherwise = Celery { acks_late: false, ..application.source.clone() };
-    let work = Source::Celery(told_otherwise).observe(&application.client).await.unwrap();
+    let work = celery(told_otherwise).observe(&application.client).await.unwrap();
     assert_eq!((work.waiting, work.in_flight, work.busy), (0, 1, 1));
     application.end().await;
     application.until((0, 0, 0)).await;
@@ -204,7 +207,7 @@ async fn what_workers_do_for_other_queues_does_not_count() {
     application.send(&[other.clone(), other]).await;
     let others = Celery { queues: owned(&["other"]), ..application.source.clone() };
     until("the other queue's tasks run or are fetched", async || {
-        let work = Source::Celery(others.clone()).observe(&application.client).await.map_err(|e| e.to_string())?;
+        let work = celery(others.clone()).observe(&application.client).await.map_err(|e| e.to_string())?;
         if (work.in_flight, work.busy) == (2, 1) { Ok(()) } else { Err(format!("{work:?}")) }
     })
     .await;
@@ -217,7 +220,7 @@ async fn what_workers_do_for_other_queues_does_not_count() {
 #[tokio::test]
 async fn a_key_of_another_type_is_an_error_that_names_it() {
     let application = Application::new(json!({})).await;
-    let source = Source::Celery(application.source.clone());
+    let source = celery(application.source.clone());
     run(&application.client, &["SET", "unacked", "1"]).await;
     assert_wrong_type(&source, &application.client, "the key unacked is a string, not a hash").await;
     run(&application.client, &["SET", "celery", "1"]).await;

@@ -8,7 +8,7 @@ use caudal_testkit::{Redis, wait};
 use crate::{assert_wrong_type, client, owned, run};
 
 fn list(keys: &[&str], processing: &[&str]) -> Source {
-    Source::List(List { keys: owned(keys), processing: owned(processing) })
+    Source::List(List { keys: owned(keys), processing_keys: owned(processing) })
 }
 
 #[tokio::test]
