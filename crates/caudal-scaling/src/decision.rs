@@ -142,10 +142,7 @@ impl Drain {
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.basis)?;
-        match self.hold {
-            Some(hold) => write!(f, "; {hold}"),
-            None => Ok(()),
-        }
+        self.hold.map_or(Ok(()), |hold| write!(f, "; {hold}"))
     }
 }
 
@@ -179,13 +176,7 @@ impl fmt::Display for Hold {
             Self::UpWindow(window) => write!(f, "held by the scale-up window of {} s", window.as_secs()),
             Self::DownWindow(window) => write!(f, "more was needed within the last {} s", window.as_secs()),
             Self::Learning(window) => write!(f, "not down before {} s of samples", window.as_secs()),
-            Self::Panic(window) => {
-                write!(
-                    f,
-                    "not down, for within the last {} s twice as many as were ready were needed",
-                    window.as_secs()
-                )
-            }
+            Self::Panic(window) => write!(f, "not down: twice what was ready was needed within {} s", window.as_secs()),
             Self::Tolerance(percent) => write!(f, "a difference of up to {percent} % changes nothing"),
             Self::Step(percent) => write!(f, "one step down takes at most {percent} %"),
             Self::Settling => write!(f, "the last step down was a moment ago"),

@@ -135,18 +135,10 @@ fn down(
         Some((step, Hold::Step(policy.step_percent))),
         settling.then_some((current, Hold::Settling)),
     ];
-    highest(wanted, current, floors)
-}
-
-/// The answer lifted to the highest of the floors, none of which asks for more than there is.
-fn highest<const N: usize>(
-    answer: (u32, Option<Hold>),
-    current: u32,
-    floors: [Option<(u32, Hold)>; N],
-) -> (u32, Option<Hold>) {
-    floors.into_iter().flatten().fold(answer, |answer, (floor, hold)| {
+    // None asks for more than there is; the highest counts.
+    floors.into_iter().flatten().fold(wanted, |(replicas, held), (floor, hold)| {
         let floor = floor.min(current);
-        if floor > answer.0 { (floor, Some(hold)) } else { answer }
+        if floor > replicas { (floor, Some(hold)) } else { (replicas, held) }
     })
 }
 

@@ -31,12 +31,8 @@ impl Starts {
         }
         self.take_back(before.saturating_sub(current));
         self.count(ready.saturating_sub(ready_before), now);
-        while self.asked.len() > REMEMBERED {
-            self.asked.pop_front();
-        }
-        while self.took.len() > REMEMBERED {
-            self.took.pop_front();
-        }
+        self.asked.drain(..self.asked.len().saturating_sub(REMEMBERED));
+        self.took.drain(..self.took.len().saturating_sub(REMEMBERED));
     }
 
     /// After a gap, or when the clock was put: nothing that is under way can be measured.
