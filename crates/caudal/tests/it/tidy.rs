@@ -10,6 +10,9 @@ use serde_json::Value;
 /// No file is longer.
 const LONGEST: usize = 400;
 
+/// The controller and what it alone is made of have fewer lines of code together: without tests, blank lines and comments.
+const CONTROLLER: ([&str; 3], usize) = (["caudal-scaling", "caudal-source", "caudal-controller"], 4_000);
+
 /// A crate may depend on crates of lower rank only.
 const RANKS: [(&str, u32); 13] = [
     ("caudal-invoice", 0),
@@ -48,6 +51,18 @@ fn every_source_file_says_its_job_and_stays_short() {
         assert!(told, "{} does not begin with its job", path.display());
         assert!(path.file_name().is_none_or(|name| name != "mod.rs"), "{} is a mod.rs", path.display());
     }
+}
+
+#[test]
+fn the_controller_stays_small() {
+    let (crates, most) = CONTROLLER;
+    let mut sources = Vec::new();
+    crates.iter().for_each(|name| collect(&root().join("crates").join(name).join("src"), &mut sources));
+    sources.retain(|path| !path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs"));
+    let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    let lines: usize = sources.iter().map(|path| fs::read_to_string(path).unwrap().lines().filter(code).count()).sum();
+    assert!(lines > most / 2, "the sources were not found");
+    assert!(lines < most, "{lines} lines of code");
 }
 
 #[test]
