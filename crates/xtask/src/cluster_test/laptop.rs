@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use caudal_testkit::wait;
 use tokio::process::Command;
 
+use super::client::Client;
 use super::kubectl::{self, Namespace};
 use super::{START, TO_ZERO};
 use crate::image;
@@ -36,6 +37,9 @@ pub(crate) async fn up(tiltfile: &Tiltfile) -> Result<()> {
     kubectl::helm(&[&install, values.as_slice()].concat()).await?;
     declared_ones_are_there(tiltfile).await?;
     LAPTOP.rolled_out("deployment/caudal-api", START).await?;
+    let client = Client::new(API)?;
+    // The Service's rules follow the pods' readiness.
+    wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
     button(tiltfile, "burst", &root).await?;
     let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}", "--timeout=60s"];
     LAPTOP.within(START, &ready).await.context("the burst brought no worker")?;
