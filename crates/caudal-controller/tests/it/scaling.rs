@@ -138,6 +138,9 @@ async fn a_password_is_taken_from_its_secret_also_when_that_comes_late() {
     world.kubectl(&["delete", "secret", "redis"]).await;
     world.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=se/cr:et@"]).await;
     world.until_replicas("worker", 1).await;
+    world.until_event("x", "ScaledUp").await;
+    let events = world.events("x").await;
+    assert_eq!(events.iter().filter(|(reason, _)| reason == "SecretNotFound").count(), 1, "told once: {events:?}");
     let everything = world.kubectl(&["get", "qs,events", "--output", "yaml"]).await;
     assert!(!everything.contains("cr:et"), "the password is shown");
     controller.stop().await;
