@@ -1,5 +1,7 @@
 //! The target as it comes, goes and changes under the controller's hands.
 
+use std::time::Duration;
+
 use caudal_testkit::Redis;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Api;
@@ -32,8 +34,11 @@ async fn a_target_that_changes_all_the_time_is_written_all_the_same() {
     let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Ready", "True").await;
     let deployments = world.deployments();
+    // More often than any kubelet tells of pods.
+    let mut times = tokio::time::interval(Duration::from_millis(20));
     let change = async {
         for number in 0.. {
+            times.tick().await;
             let ready = json!({ "status": { "replicas": 1, "readyReplicas": 1, "observedGeneration": number } });
             deployments.patch_status("worker", &PatchParams::default(), &Patch::Merge(ready)).await.unwrap();
         }
