@@ -207,9 +207,7 @@ async fn recorded(client: &Client, places: &[String], batches: &[Batch]) -> Resu
 
 /// Waits until the controller has taken the last worker away.
 async fn none_left() -> Result<()> {
-    let limit = format!("--timeout={}s", TO_ZERO.as_secs());
-    let zero = ["wait", "deployment/caudal-worker", "--for=jsonpath={.spec.replicas}=0", &limit];
-    INVOICES.within(TO_ZERO, &zero).await?;
+    INVOICES.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
     wait::until("the last worker is gone", START, async || {
         match INVOICES.run(&["get", "pods", "--output=name", "--selector", WORKERS]).await {
             Ok(pods) if pods.is_empty() => Ok(()),

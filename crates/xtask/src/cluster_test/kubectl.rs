@@ -47,6 +47,12 @@ impl Namespace {
         self.within(limit, &["rollout", "status", workload, &timeout]).await.map(drop)
     }
 
+    /// Waits until a workload is asked to have no replicas.
+    pub(crate) async fn scaled_to_zero(self, workload: &str, limit: Duration) -> Result<()> {
+        let timeout = format!("--timeout={}s", limit.as_secs());
+        self.within(limit, &["wait", workload, "--for=jsonpath={.spec.replicas}=0", &timeout]).await.map(drop)
+    }
+
     /// Asks the bundled PostgreSQL.
     pub(crate) async fn query(self, sql: &str) -> Result<String> {
         let psql = ["psql", "--username=caudal", "--dbname=caudal", "--no-align", "--tuples-only", "--command", sql];

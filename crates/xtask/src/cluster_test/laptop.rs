@@ -45,8 +45,7 @@ pub(crate) async fn up(tiltfile: &Tiltfile) -> Result<()> {
     LAPTOP.within(START, &ready).await.context("the burst brought no worker")?;
     button(tiltfile, "kill", &root).await?;
     recorded().await?;
-    let zero = format!("--timeout={}s", TO_ZERO.as_secs());
-    LAPTOP.within(TO_ZERO, &["wait", "deployment/caudal-worker", "--for=jsonpath={.spec.replicas}=0", &zero]).await?;
+    LAPTOP.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
     kubectl::helm(&["uninstall", "caudal", "--namespace", LAPTOP.0, "--wait"]).await.map(drop)
 }
 
