@@ -35,7 +35,9 @@ impl Celery {
     /// The same, once it takes tasks and answers.
     pub async fn ready_worker(&self, name: &str, arguments: &[&str]) -> Result<Process, Error> {
         let worker = self.worker(name, arguments)?;
-        worker.ready(START, async || if Self::is_ready(&worker) { Ok(()) } else { Err(worker.log()) }).await?;
+        let answers =
+            async || if worker.log().contains("takes tasks and answers") { Ok(()) } else { Err(worker.log()) };
+        worker.ready(START, answers).await?;
         Ok(worker)
     }
 
@@ -50,10 +52,5 @@ impl Celery {
         let mut command = Command::new(programs::find("celery-python")?);
         command.current_dir(self.folder.path()).env("REDIS_URL", &self.broker).env("SETTINGS", &self.settings);
         Ok(command)
-    }
-
-    /// Whether a worker has said that it takes tasks.
-    pub fn is_ready(worker: &Process) -> bool {
-        worker.log().contains(" ready.")
     }
 }

@@ -10,6 +10,7 @@ import time
 
 import redis
 from celery import Celery
+from celery.signals import worker_ready
 
 BROKER = os.environ["REDIS_URL"]
 
@@ -28,6 +29,12 @@ def procesar_lote_facturas(self, facturas):
         else:
             time.sleep(1)
     notes.rpush("test:finished", self.request.id)
+
+
+@worker_ready.connect
+def tell(sender, **_):
+    """Says when the worker answers: its own "ready" comes before the first round of its loop, which subscribes to questions."""
+    sender.hub.call_soon(lambda: sender.hub.call_soon(print, f"{sender.hostname} takes tasks and answers"))
 
 
 if __name__ == "__main__":
