@@ -54,20 +54,28 @@ true
 {{- end }}
 {{- end }}
 
+{{/* Where the ledger is. With `optional` a pod starts without the Secret, too. */}}
 {{- define "caudal.databaseEnv" -}}
-{{- if .Values.postgresql.bundled -}}
+{{- $values := .root.Values -}}
+{{- if $values.postgresql.bundled -}}
 - name: POSTGRES_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "caudal.authSecret" . }}
+      name: {{ include "caudal.authSecret" .root }}
       key: postgres-password
+      {{- with .optional }}
+      optional: true
+      {{- end }}
 - name: DATABASE_URL
-  value: postgres://caudal:$(POSTGRES_PASSWORD)@{{ include "caudal.fullname" . }}-postgresql:5432/caudal
+  value: postgres://caudal:$(POSTGRES_PASSWORD)@{{ include "caudal.fullname" .root }}-postgresql:5432/caudal
 {{- else -}}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.postgresql.external.existingSecret }}
-      key: {{ .Values.postgresql.external.urlKey }}
+      name: {{ $values.postgresql.external.existingSecret }}
+      key: {{ $values.postgresql.external.urlKey }}
+      {{- with .optional }}
+      optional: true
+      {{- end }}
 {{- end }}
 {{- end }}

@@ -6,5 +6,6 @@ mod files;
 mod helm;
 mod paths;
 mod plane;
+mod pods;
 mod server;
 mod values;
