@@ -1,9 +1,13 @@
 //! Values that cannot work are refused with the value's name, those that can are not.
 
+use std::fs;
+
+use serde_json::json;
+
 use super::helm::{BOTH, helm, output, text, values_files};
 
 /// What is set, and what the refusal must say: the value's name and what is wrong with it.
-const REFUSED: [(&[&str], &[&str]); 26] = [
+const REFUSED: [(&[&str], &[&str]); 30] = [
     (&["api.replicaCount=two"], &["/api/replicaCount", "integer"]),
     (&["api.replicas=2"], &["/api", "replicas"]),
     (&["api.maxBacklog=0"], &["/api/maxBacklog", "minimum"]),
@@ -22,6 +26,10 @@ const REFUSED: [(&[&str], &[&str]); 26] = [
     (&["redis.external.url=redis://:secret@host"], &["/redis/external/url"]),
     (&["redis.persistence.size=big"], &["/redis/persistence/size", "big"]),
     (&["redis.maxMemory=2gb"], &["redis.maxMemory", "redis.resources.limits.memory"]),
+    (&["redis.maxMemory=1gb"], &["redis.maxMemory: 1gb", "redis.resources.limits.memory, 1Gi"]),
+    (&["redis.maxMemory=0kb"], &["redis.maxMemory: 0kb"]),
+    (&["redis.resources.limits.memory=805306368"], &["redis.maxMemory: 768mb", "limits.memory, 805306368:"]),
+    (&["redis.resources.limits.memory=-1"], &["/redis/resources/limits/memory", "minimum"]),
     (&["ingress.enabled=true"], &["ingress.hosts"]),
     (&["autoscaling.minReplicas=11"], &["autoscaling.minReplicas", "autoscaling.maxReplicas"]),
     (&["controller.enabled=false"], &["controller.enabled", "autoscaling.enabled"]),
@@ -49,6 +57,20 @@ fn what_cannot_work_is_refused_by_its_name() {
         for (set, wanted) in REFUSED {
             let said = refusal(program, "caudal", &[&["auth.existingSecret=passwords"], set].concat());
             assert!(wanted.iter().all(|word| said.contains(word)), "{program} {set:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn memory_may_be_written_in_each_of_its_ways() {
+    let whole = json!(1_073_741_824);
+    for limit in [whole, json!("1073741824"), json!("806M"), json!("1T"), json!("1.5Gi"), json!(null)] {
+        let redis = json!({ "resources": { "limits": { "memory": limit } } });
+        let values = json!({ "auth": { "existingSecret": "passwords" }, "redis": redis });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), values.to_string()).unwrap();
+        for program in BOTH {
+            text(helm(program).args(["template", "caudal", "charts/caudal", "--values"]).arg(file.path()));
         }
     }
 }
