@@ -18,6 +18,13 @@ pub enum Error {
         #[source]
         source: Option<sqlx::Error>,
     },
+    /// PostgreSQL is there, but another session has kept a lock, mostly that of a client, for longer than was waited. Record
+    /// the others without what is locked, and that later.
+    #[error("a lock was not had in time")]
+    Locked(#[source] sqlx::Error),
+    /// PostgreSQL is there, but the set takes it longer than a statement may take. Record it in smaller parts.
+    #[error("a statement took too long")]
+    Slow(#[source] sqlx::Error),
     /// PostgreSQL's verdict on the data: nothing of the set was recorded, and never will be as it is.
     #[error("PostgreSQL refuses the data: {detail}")]
     Rejected {
@@ -46,6 +53,20 @@ impl Error {
     /// No answer within the time allowed.
     pub(crate) const fn late() -> Self {
         Self::Unavailable { reason: "no answer in time", source: None }
+    }
+
+    /// Tells what keeps this set from being recorded, and may not keep another.
+    pub(crate) fn of_set(self) -> Self {
+        let Self::Unavailable { source: Some(sqlx::Error::Database(verdict)), .. } = &self else { return self };
+        let kind = match verdict.code().as_deref() {
+            Some("55P03") => Self::Locked,
+            Some("57014") => Self::Slow,
+            _ => return self,
+        };
+        match self {
+            Self::Unavailable { source: Some(source), .. } => kind(source),
+            other => other,
+        }
     }
 }
 

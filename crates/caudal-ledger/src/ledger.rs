@@ -21,14 +21,23 @@ const CONNECTIONS: u32 = 8;
 /// For how long what failed for a moment only is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+macro_rules! begin {
+    ($lock_timeout:literal) => {
+        concat!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '4s'; SET LOCAL lock_timeout = '",
+            $lock_timeout,
+            "'; SET LOCAL idle_in_transaction_session_timeout = '3s'",
+        )
+    };
+}
+
 /// Opens a transaction that a stopped client cannot hold for as long as a lease: the server ends it by itself.
 ///
 /// The limits are set by the transaction and not by the session, in the message that opens it: this costs no round
 /// trip, and works behind a `PgBouncer` that hands each transaction another session and refuses start-up options.
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SET LOCAL statement_timeout = '4s'; \
-    SET LOCAL lock_timeout = '3s'; \
-    SET LOCAL idle_in_transaction_session_timeout = '3s'";
+pub(crate) const BEGIN: &str = begin!("3s");
+/// The same, for who waits for no lock that others do not give back at once.
+pub(crate) const BEGIN_IN_A_HURRY: &str = begin!("200ms");
 
 /// The ledger. Clones share its few connections, which are made when they are first needed.
 #[derive(Clone, Debug)]

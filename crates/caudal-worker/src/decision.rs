@@ -12,6 +12,9 @@ const MOST_ATTEMPTS: u32 = 10;
 /// A chunk alone that the handler never answered for waits this long.
 const PUT_OFF: Duration = Duration::from_secs(60);
 
+/// An invoice that is postponed waits this long. Long, because each try of what is locked may hold its worker up for seconds.
+const POSTPONED: Duration = Duration::from_secs(15);
+
 /// What is done with a lease.
 #[derive(Debug)]
 pub(crate) enum Decision {
@@ -67,6 +70,10 @@ fn settlement(delivery: &Delivery<'_>, verdicts: Vec<Verdict>, mut chance: impl 
             Verdict::Unchanged => settlement.unchanged += 1,
             Verdict::Rejected { number, code, detail, payload } => {
                 settlement.rejected.push(Rejected { position, count: 1, number, code, detail, payload });
+            }
+            Verdict::Postponed { payload } => {
+                let attempts = delivery.attempts;
+                settlement.retried.push(Retried { position, payload, attempts, delay: POSTPONED });
             }
             Verdict::Failed { payload, .. } if attempts < MOST_ATTEMPTS => {
                 let delay = retry_after(attempts, chance());

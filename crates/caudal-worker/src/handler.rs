@@ -113,6 +113,11 @@ pub enum Verdict {
         /// A chunk of this invoice alone, for the next attempt.
         payload: Vec<u8>,
     },
+    /// It cannot be dealt with just now, and that is none of its doing: it is tried again after 15 s, and not counted.
+    Postponed {
+        /// A chunk of this invoice alone, for later.
+        payload: Vec<u8>,
+    },
 }
 
 impl std::fmt::Debug for Verdict {
@@ -122,6 +127,7 @@ impl std::fmt::Debug for Verdict {
             Self::Unchanged => "Unchanged",
             Self::Rejected { .. } => "Rejected",
             Self::Failed { .. } => "Failed",
+            Self::Postponed { .. } => "Postponed",
         })
     }
 }

@@ -1,14 +1,19 @@
 //! The handler that is built in: records invoices in the ledger, many chunks in one transaction.
 
-use caudal_invoice::{Invoice, chunk};
+use std::time::Duration;
+
+use caudal_invoice::{Invoice, canonical_rut, chunk};
 use caudal_ledger::{Entry, Error, Ledger, Outcome};
 use caudal_telemetry::trace;
-use tracing::{Instrument, Span, info_span};
+use tokio::time::Instant;
+use tracing::{Instrument, Span, info_span, warn};
 
 use crate::handler::{Answer, Delivery, Handler, Unavailable, Verdict};
 
 /// How many chunks a transaction's span names; more links than this a span does not keep.
 const MOST_LINKS: usize = 128;
+/// For how long a set is divided to find what holds it up.
+const HELD_UP: Duration = Duration::from_secs(10);
 
 /// Records invoices in the ledger.
 #[derive(Clone, Debug)]
@@ -23,18 +28,47 @@ impl LedgerHandler {
         Self { ledger }
     }
 
-    /// Records the entries, in one transaction where PostgreSQL takes them all. Where it refuses, each half is tried by
-    /// itself, until what it refuses stands alone.
+    /// Records the entries, in one transaction where PostgreSQL takes them all.
     async fn record(&self, set: &[Delivery<'_>], entries: Entries<'_>) -> Result<Vec<Verdict>, Unavailable> {
-        let mut verdicts = Vec::with_capacity(entries.all.len());
-        let mut parts = vec![entries];
+        match self.commit(set, entries, false).await {
+            Ok(outcomes) => Ok(outcomes.into_iter().map(verdict).collect()),
+            Err(error) => {
+                // Of one client side by side, so that few parts hold one that is locked.
+                let order = by_client(entries.all);
+                let (all, chunks): (Vec<_>, Vec<_>) = order
+                    .iter()
+                    .filter_map(|at| Some((entries.all.get(*at)?.clone(), *entries.chunks.get(*at)?)))
+                    .unzip();
+                let verdicts = self.divide(set, Entries { all: &all, chunks: &chunks }, error).await?;
+                let mut placed: Vec<_> = order.into_iter().zip(verdicts).collect();
+                placed.sort_unstable_by_key(|(at, _)| *at);
+                Ok(placed.into_iter().map(|(_, verdict)| verdict).collect())
+            }
+        }
+    }
+
+    /// Records entries that failed together. Where PostgreSQL refuses them, or does not get done, each half is tried by itself,
+    /// until what is in the way stands alone.
+    async fn divide(&self, set: &[Delivery<'_>], all: Entries<'_>, error: Error) -> Result<Vec<Verdict>, Unavailable> {
+        let since = Instant::now();
+        let mut hurry = matches!(error, Error::Locked(_));
+        let (mut failed, mut parts, mut verdicts) = (Some(error), vec![all], Vec::with_capacity(all.all.len()));
         while let Some(part) = parts.pop() {
-            match (self.commit(set, part).await, part.all) {
+            let done = match failed.take() {
+                Some(error) => Err(error),
+                None => self.commit(set, part, hurry).await,
+            };
+            match (done, part.all) {
                 (Ok(outcomes), _) => verdicts.extend(outcomes.into_iter().map(verdict)),
                 (Err(Error::Rejected { code, detail }), [entry]) => {
                     verdicts.push(rejected(&entry.invoice, code, detail));
                 }
-                (Err(Error::Rejected { .. }), _) => {
+                (Err(error), all) if part.is_held_up(&error) || is_late(&error, &verdicts, since) => {
+                    warn!(invoices = all.len(), error = &error as &dyn std::error::Error, "invoices are postponed");
+                    verdicts.extend(all.iter().map(postponed));
+                }
+                (Err(error @ (Error::Rejected { .. } | Error::Locked(_) | Error::Slow(_))), _) => {
+                    hurry |= matches!(error, Error::Locked(_));
                     let (first, second) = part.halves();
                     parts.extend([second, first]);
                 }
@@ -45,13 +79,16 @@ impl LedgerHandler {
     }
 
     /// One transaction with its span, which is linked with those of the chunks in it, both ways.
-    async fn commit(&self, set: &[Delivery<'_>], part: Entries<'_>) -> Result<Vec<Outcome>, Error> {
+    async fn commit(&self, set: &[Delivery<'_>], part: Entries<'_>, hurry: bool) -> Result<Vec<Outcome>, Error> {
         if part.all.is_empty() {
             return Ok(Vec::new());
         }
         let chunks = sampled(set, part);
         let span = record_span(part.all.len(), &chunks);
-        let done = self.ledger.record(part.all).instrument(span.clone()).await;
+        let record = async {
+            if hurry { self.ledger.record_in_a_hurry(part.all).await } else { self.ledger.record(part.all).await }
+        };
+        let done = record.instrument(span.clone()).await;
         match &done {
             Ok(_) => {
                 if let Some(commit) = trace::traceparent(&span) {
@@ -104,6 +141,32 @@ impl Entries<'_> {
         let ((first, second), (chunks, others)) = (self.all.split_at(middle), self.chunks.split_at(middle));
         (Self { all: first, chunks }, Self { all: second, chunks: others })
     }
+
+    /// Whether the error keeps all of these from being recorded, however they are divided: one client's row is the lock of all
+    /// its invoices.
+    fn is_held_up(&self, error: &Error) -> bool {
+        match error {
+            Error::Locked(_) => {
+                let mut clients = self.all.iter().map(|entry| canonical_rut(&entry.invoice.rut));
+                clients.next().is_some_and(|first| clients.all(|client| client == first))
+            }
+            Error::Slow(_) => self.all.len() == 1,
+            _ => false,
+        }
+    }
+}
+
+/// The places of the entries, in the order of their clients.
+fn by_client(entries: &[Entry]) -> Vec<usize> {
+    let mut order: Vec<_> = entries.iter().map(|entry| canonical_rut(&entry.invoice.rut)).enumerate().collect();
+    order.sort_by(|(_, one), (_, other)| one.cmp(other));
+    order.into_iter().map(|(at, _)| at).collect()
+}
+
+/// Whether parts that are held up are divided no more, so that the handler answers in time. Something was decided by then, so the
+/// same set does not come again.
+fn is_late(error: &Error, verdicts: &[Verdict], since: Instant) -> bool {
+    matches!(error, Error::Locked(_) | Error::Slow(_)) && !verdicts.is_empty() && since.elapsed() > HELD_UP
 }
 
 /// Appends the chunk's invoices to the entries and says how many, or the answer if they cannot be read.
@@ -134,6 +197,10 @@ fn rejected(invoice: &Invoice, code: &str, detail: String) -> Verdict {
     Verdict::Rejected { number: invoice.number.clone(), code: code.to_owned(), detail, payload: alone(invoice) }
 }
 
+fn postponed(entry: &Entry) -> Verdict {
+    Verdict::Postponed { payload: alone(&entry.invoice) }
+}
+
 fn alone(invoice: &Invoice) -> Vec<u8> {
     chunk::encode(std::slice::from_ref(invoice))
 }
@@ -141,6 +208,7 @@ fn alone(invoice: &Invoice) -> Vec<u8> {
 /// The `process` spans of the chunks that have an entry in the part, those that are sampled.
 fn sampled<'a>(set: &[Delivery<'a>], part: Entries<'_>) -> Vec<&'a Span> {
     let mut chunks = part.chunks.to_vec();
+    chunks.sort_unstable();
     chunks.dedup();
     chunks.iter().filter_map(|chunk| set.get(*chunk)).map(|one| one.span).filter(|span| !span.is_disabled()).collect()
 }

@@ -34,9 +34,10 @@ const CALM: Duration = Duration::from_secs(3_600);
 const CALLS: [&str; 11] =
     ["ready", "renew", "settle", "release", "split", "mark", "tidy", "lease", "reclaim", "promote", "leave"];
 /// What else can.
-const ELSE: [&str; 11] = [
+const ELSE: [&str; 12] = [
     r#"handle: "fault""#,
     r#"handle: "hang""#,
+    r#"handle: "held up""#,
     r#"handle: "slow""#,
     r#"handle: "unanswered""#,
     r#"host: "crash""#,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use caudal_ledger::{Error, Outcome};
 use caudal_testkit::{Postgres, wait};
+use tokio::time::timeout;
 
 use crate::world::{World, decimal, entry};
 
@@ -11,8 +12,13 @@ fn is_unavailable<T>(result: &Result<T, Error>) -> bool {
     matches!(result, Err(Error::Unavailable { .. }))
 }
 
+/// The answer, which must come within the time the ledger promises.
+async fn in_time<T>(answer: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(10), answer).await.unwrap()
+}
+
 #[tokio::test]
-async fn a_postgresql_that_is_away_is_told_at_once_and_used_again_when_it_is_back() {
+async fn a_postgresql_that_is_away_is_told_in_time_and_used_again_when_it_is_back() {
     let mut postgres = Postgres::start().await.unwrap();
     let world = World::on(&postgres).await;
     world.ledger.migrate().await.unwrap();
@@ -20,11 +26,9 @@ async fn a_postgresql_that_is_away_is_told_at_once_and_used_again_when_it_is_bac
 
     postgres.stop().await.unwrap();
 
-    let since = Instant::now();
-    assert!(is_unavailable(&world.ledger.record(&[entry("1-9", "B", "2", 2)]).await));
-    assert!(is_unavailable(&world.ledger.ready().await));
-    assert!(is_unavailable(&world.ledger.client("1-9", "", 1).await));
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert!(is_unavailable(&in_time(world.ledger.record(&[entry("1-9", "B", "2", 2)])).await));
+    assert!(is_unavailable(&in_time(world.ledger.ready()).await));
+    assert!(is_unavailable(&in_time(world.ledger.client("1-9", "", 1)).await));
 
     postgres.restart().await.unwrap();
     wait::until("PostgreSQL is used again", Duration::from_secs(10), async || world.ledger.ready().await)
@@ -59,8 +63,29 @@ async fn a_stopped_session_that_holds_a_client_holds_others_up_for_less_than_a_l
     let since = Instant::now();
     let held_up = world.ledger.record(&[entry("1-9", "B", "2", 2)]).await;
 
-    assert!(is_unavailable(&held_up), "{held_up:?}");
+    assert!(matches!(held_up, Err(Error::Locked(_))), "{held_up:?}");
     assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    let in_a_hurry = world.ledger.record_in_a_hurry(&[entry("1-9", "B", "2", 2)]).await;
+    assert!(matches!(in_a_hurry, Err(Error::Locked(_))), "{in_a_hurry:?}");
+    assert_eq!(world.ledger.record(&[entry("2-7", "A", "1", 3)]).await.unwrap(), [Outcome::Recorded]);
+}
+
+#[tokio::test]
+async fn a_set_that_takes_too_long_is_told_from_a_postgresql_that_is_away() {
+    let world = World::start().await;
+    let slow = "CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM given) > 1 THEN PERFORM pg_sleep(60); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER take_long AFTER INSERT ON invoices REFERENCING NEW TABLE AS given
+            FOR EACH STATEMENT EXECUTE FUNCTION take_long()";
+    world.run(slow).await;
+    let entries = [entry("1-9", "A", "1", 1), entry("1-9", "B", "1", 2)];
+
+    let recorded = world.ledger.record(&entries).await;
+
+    assert!(matches!(recorded, Err(Error::Slow(_))), "{recorded:?}");
+    assert_eq!(world.ledger.record(&entries[..1]).await.unwrap(), [Outcome::Recorded]);
 }
 
 #[tokio::test]

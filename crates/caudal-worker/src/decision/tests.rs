@@ -72,6 +72,15 @@ fn a_failed_invoice_is_tried_again_later_and_buried_at_its_tenth_attempt_with_it
 }
 
 #[test]
+fn a_postponed_invoice_is_tried_again_later_and_its_attempts_are_not_counted() {
+    let postponed = Verdict::Postponed { payload: vec![1] };
+    let settlement = settled_after(9, 2, Answer::Verdicts(vec![Verdict::Recorded, postponed]));
+    let [one] = settlement.retried.as_slice() else { panic!("{settlement:?}") };
+    assert_eq!((one.position, one.attempts, settlement.recorded), (POSITION + 1, 9, 1));
+    assert!(settlement.rejected.is_empty());
+}
+
+#[test]
 fn a_damaged_chunk_is_buried_whole_and_its_bytes_once() {
     let settlement = settled_after(0, 3, Answer::Damaged { reason: "why".into() });
     let [one] = settlement.rejected.as_slice() else { panic!("{settlement:?}") };

@@ -74,6 +74,10 @@ impl Line {
         if let Some(fault) = fault {
             self.world.meet(what, fault);
             self.world.lock().stream.disturb(&named);
+            if what == "mark" {
+                // What the worker has goes back, all of it, and for a lease's time it takes none of it again.
+                self.world.trouble_until(Instant::now());
+            }
         }
         match fault {
             Some(Fault::Unheard) => return Err(unavailable()),

@@ -109,6 +109,10 @@ impl Ledger {
             let (number, detail) = (invoice.key.to_string(), String::new());
             match invoice.nature {
                 Nature::Poison => Verdict::Rejected { number, code: "poison".into(), detail, payload },
+                _ if self.world.happens(200) => {
+                    self.world.meet("handle", "held up");
+                    Verdict::Postponed { payload }
+                }
                 Nature::Flaky(often) if self.world.fails(place, often) => {
                     Verdict::Failed { number, code: "flaky".into(), detail, payload }
                 }

@@ -4,5 +4,6 @@
 
 mod drain;
 mod faults;
+mod held_up;
 mod recording;
 mod world;

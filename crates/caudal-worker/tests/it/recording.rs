@@ -1,10 +1,7 @@
 //! Batches get recorded, and each of their invoices is accounted for.
 
-use std::process::Command;
-
 use caudal_invoice::chunk;
 use caudal_queue::{Backlog, Chunk};
-use caudal_testkit::programs;
 
 use crate::world::{RUT, World, invoice, invoices};
 
@@ -30,13 +27,7 @@ async fn batches_are_recorded_and_leave_nothing_in_the_queue() {
 #[tokio::test]
 async fn an_invoice_that_postgresql_refuses_is_buried_alone() {
     let world = World::start().await;
-    // The crate under test knows no SQL, and neither do its tests but for this.
-    let constraint = "ALTER TABLE invoices ADD CONSTRAINT small_enough CHECK (amount < 1000)";
-    let psql = Command::new(programs::find("psql").unwrap())
-        .args(["--quiet", "--command", constraint, &world.database])
-        .status()
-        .unwrap();
-    assert!(psql.success());
+    world.sql("ALTER TABLE invoices ADD CONSTRAINT small_enough CHECK (amount < 1000)");
     let mut given = invoices(500);
     given[123] = invoice("BAD-1", "1243");
     given[387] = invoice("BAD-2", "1000");

@@ -1,11 +1,13 @@
 //! A queue, a ledger, batches for the one and a look into the other.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use caudal_invoice::{Invoice, chunk};
 use caudal_ledger::{Client, Ledger};
 use caudal_queue::{Admission, Batch, Chunk, Queue, Status};
-use caudal_testkit::{Postgres, Redis, wait};
+use caudal_testkit::{Postgres, Redis, programs, wait};
 use caudal_worker::{Handler, LedgerHandler, Worker};
 use chrono::NaiveDate;
 use tokio::task::JoinHandle;
@@ -22,6 +24,16 @@ pub(crate) struct World {
     pub(crate) database: String,
     pub(crate) queue: Queue,
     pub(crate) ledger: Ledger,
+}
+
+/// A transaction somebody has left open.
+pub(crate) struct Session(Child);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        drop(self.0.wait());
+    }
 }
 
 /// A worker at work.
@@ -83,6 +95,30 @@ impl World {
         })
         .await
         .unwrap()
+    }
+
+    /// Has psql do it: the crate under test knows no SQL.
+    pub(crate) fn sql(&self, command: &str) {
+        let psql = Command::new(programs::find("psql").unwrap())
+            .args(["--quiet", "--command", command, &self.database])
+            .status()
+            .unwrap();
+        assert!(psql.success());
+    }
+
+    /// A session that has begun a transaction with this command, which prints a row, and keeps it open until it is dropped.
+    pub(crate) fn session(&self, command: &str) -> Session {
+        let mut psql = Command::new(programs::find("psql").unwrap())
+            .args(["--quiet", "--tuples-only", &self.database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(psql.stdin.as_mut().unwrap(), "BEGIN; {command};").unwrap();
+        let mut row = String::new();
+        BufReader::new(psql.stdout.as_mut().unwrap()).read_line(&mut row).unwrap();
+        assert!(!row.is_empty());
+        Session(psql)
     }
 
     pub(crate) async fn client(&self, rut: &str) -> Client {
