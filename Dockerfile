@@ -4,10 +4,11 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN --mount=type=cache,id=caudal-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=caudal-target,target=/src/target \
-    cargo build --locked --release --package caudal \
-    && cp target/release/caudal /caudal
+    target=$(rustc --print host-tuple) \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --package caudal --target "$target" \
+    && cp "target/$target/release/caudal" /caudal
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /caudal /caudal
 USER 65532:65532
 EXPOSE 8000 9090

@@ -52,10 +52,10 @@ pub(crate) const RUST: StandIn = StandIn {
     files: &[],
 };
 
-/// The final stage's base: a C library and certificates, no shell.
+/// The final stage's base: certificates and time zones; neither a shell nor a C library.
 pub(crate) const DISTROLESS: StandIn = StandIn {
     image: Image {
-        name: "gcr.io/distroless/cc-debian12:nonroot",
+        name: "gcr.io/distroless/static-debian12:nonroot",
         env: &[
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
@@ -66,10 +66,10 @@ pub(crate) const DISTROLESS: StandIn = StandIn {
         folder: "/home/nonroot",
     },
     variant: "extract",
-    packages: &["libc6", "libgcc-s1", "libssl3", "ca-certificates", "tzdata", "netbase", "base-files"],
+    packages: &["ca-certificates", "tzdata", "netbase", "base-files"],
     hooks: &[
         CERTIFICATES,
-        r#"rm -rf "$1/var/lib/dpkg" "$1/var/cache" "$1/etc/apt" "$1/usr/share/doc" "$1/usr/share/ca-certificates" "$1/usr/sbin" "$1/usr/bin" "$1/bin" "$1/sbin""#,
+        r#"rm -rf "$1/usr/share/doc" "$1/usr/share/ca-certificates" "$1/usr/sbin" "$1/usr/bin" "$1/bin" "$1/sbin" "$1/lib" "$1/lib64" "$1"/usr/lib/*-linux-gnu*"#,
         r#"mkdir -p "$1/tmp" && chmod 1777 "$1/tmp" && install -d -o 65532 -g 65532 -m 700 "$1/home/nonroot""#,
     ],
     files: &[
@@ -165,8 +165,10 @@ pub(crate) fn made(recipe: &StandIn, folder: &Path) -> Result<PathBuf> {
     debootstrap.arg("--quiet").arg("--skip=output/dev").env("TMPDIR", work.path());
     debootstrap.arg(format!("--variant={}", recipe.variant)).arg(format!("--include={}", recipe.packages.join(",")));
     debootstrap.args(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));
-    debootstrap.args(recipe.hooks.iter().map(|hook| format!("--customize-hook={hook}")));
-    debootstrap.arg(format!("--customize-hook=sync-in {} /", files.display()));
+    // Where packages are only unpacked, no other hooks are run.
+    let when = if recipe.variant == "extract" { "extract" } else { "customize" };
+    debootstrap.args(recipe.hooks.iter().map(|hook| format!("--{when}-hook={hook}")));
+    debootstrap.arg(format!("--{when}-hook=sync-in {} /", files.display()));
     command::run(debootstrap.arg("bookworm").arg(&layer))
         .with_context(|| format!("cannot make {}", recipe.image.name))?;
     let archive = work.path().join("image.tar");
