@@ -48,7 +48,7 @@ const START: Duration = Duration::from_secs(180);
 /// How long the chart's default cooldown and the last worker's end may take.
 const TO_ZERO: Duration = Duration::from_secs(180);
 /// How long a batch may take, the first worker's start included.
-const RECORDED: Duration = Duration::from_secs(60);
+const RECORDED: Duration = Duration::from_secs(180);
 
 /// `cargo xtask cluster-test`: builds the images, makes a cluster and tries the chart in it.
 ///
@@ -83,7 +83,7 @@ pub(crate) async fn run() -> Result<()> {
 pub(crate) async fn inside() -> Result<ExitCode> {
     let tried = attempt().await;
     if tried.is_err() {
-        for namespace in [INVOICES, OBSERVABILITY] {
+        for namespace in [INVOICES, OBSERVABILITY, newcomer::NEWCOMER, pods::JOBS, laptop::LAPTOP] {
             namespace.dump().await;
         }
     }
@@ -130,7 +130,7 @@ async fn sample_goes_through(steps: &mut Steps) -> Result<()> {
     none_left().await?;
     steps.done("ledger exact, workers 1 -> 0");
     one_trace().await?;
-    steps.done("a trace from the POST to the commit");
+    steps.done("a trace from the POST to the scaling and to the commit");
     Ok(())
 }
 
@@ -232,10 +232,10 @@ async fn ledger_holds(slices: usize) -> Result<()> {
 }
 
 async fn one_trace() -> Result<()> {
-    let found = wait::until("a trace reaches from the POST to the commit", RECORDED, async || {
+    let found = wait::until("a trace reaches from the POST to the scaling and to the commit", RECORDED, async || {
         let log = OBSERVABILITY.run(&["logs", "deployment/otel-collector", "--tail=-1"]).await;
         let log = log.map_err(|error| format!("{error:#}"))?;
-        traces::from_post_to_commit(&traces::spans(&log))
+        traces::from_post_to_scale_and_commit(&traces::spans(&log))
     });
     found.await?;
     Ok(())

@@ -1,16 +1,19 @@
 //! `kubectl` and `helm`, each call with a time limit.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use serde_json::Value;
+use tokio::process::{ChildStdin, Command};
 use tokio::time::timeout;
 
 /// How long an ordinary call may take.
 const CALL: Duration = Duration::from_secs(60);
+/// How long `helm` may wait for what it has asked for: a test's pod has a patience of its own.
+const HELM: Duration = Duration::from_secs(240);
 
 /// A namespace of the cluster that `KUBECONFIG` names.
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +38,26 @@ impl Namespace {
         call("kubectl", &arguments, limit + Duration::from_secs(5)).await
     }
 
-    /// The same, with `input` to read.
-    pub(crate) async fn fed(self, limit: Duration, arguments: &[&str], input: &str) -> Result<String> {
+    /// The same, with what `feed` writes to read.
+    pub(crate) async fn fed(
+        self,
+        limit: Duration,
+        arguments: &[&str],
+        feed: impl AsyncFnOnce(ChildStdin),
+    ) -> Result<String> {
         let arguments = [&["--namespace", self.0], arguments].concat();
-        call_with("kubectl", &arguments, limit, Some(input)).await
+        call_with("kubectl", &arguments, limit, Some(feed)).await
+    }
+
+    /// The identities of the pods of this component, by whether they are Ready.
+    pub(crate) async fn pods(self, component: &str) -> Result<BTreeMap<String, bool>> {
+        let selector = format!("app.kubernetes.io/component={component}");
+        let listed = self.run(&["get", "pods", "--output=json", "--selector", &selector]).await?;
+        let listed: Value = serde_json::from_str(&listed)?;
+        let pods = listed["items"].as_array().into_iter().flatten();
+        let identity = |pod: &Value| pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let is_ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
+        Ok(pods.map(|pod| (identity(pod), is_ready(pod))).collect())
     }
 
     /// Waits until all replicas of a workload are Ready.
@@ -82,27 +101,38 @@ impl Namespace {
 
 /// Runs `helm`.
 pub(crate) async fn helm(arguments: &[&str]) -> Result<String> {
-    call("helm", arguments, CALL).await
+    call("helm", arguments, HELM).await
 }
 
 async fn call(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
-    call_with(program, arguments, limit, None).await
+    call_with(program, arguments, limit, None::<fn(ChildStdin) -> std::future::Ready<()>>).await
 }
 
-async fn call_with(program: &str, arguments: &[&str], limit: Duration, input: Option<&str>) -> Result<String> {
+async fn call_with(
+    program: &str,
+    arguments: &[&str],
+    limit: Duration,
+    feed: Option<impl AsyncFnOnce(ChildStdin)>,
+) -> Result<String> {
     let words = arguments.join(" ");
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdin(if feed.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.spawn().with_context(|| format!("cannot run {program}"))?;
     let stdin = child.stdin.take();
-    let feed = async {
-        if let (Some(mut stdin), Some(input)) = (stdin, input) {
-            // One that ends before it has read everything says itself why.
-            let _ = stdin.write_all(input.as_bytes()).await;
+    let fed = async {
+        if let (Some(stdin), Some(feed)) = (stdin, feed) {
+            feed(stdin).await;
+        }
+        std::future::pending().await
+    };
+    let ended = async {
+        tokio::select! {
+            output = child.wait_with_output() => output,
+            never = fed => never,
         }
     };
-    let (output, ()) = timeout(limit, async { tokio::join!(child.wait_with_output(), feed) })
+    let output = timeout(limit, ended)
         .await
         .with_context(|| format!("{program} {words}: no end after {} s", limit.as_secs()))?;
     let output = output.with_context(|| format!("cannot run {program}"))?;

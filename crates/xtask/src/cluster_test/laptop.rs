@@ -1,5 +1,6 @@
 //! What `tilt up` brings: the values, the image and the buttons that the Tiltfile declares, without Tilt itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use crate::image;
 use crate::repository;
 use crate::tilt::Tiltfile;
 
-const LAPTOP: Namespace = Namespace("default");
+pub(super) const LAPTOP: Namespace = Namespace("default");
 const API: &str = "http://caudal.default.svc.cluster.local";
 /// What the button sends.
 const BURST: &str = "10000";
-const RECORDED: Duration = Duration::from_secs(120);
+const RECORDED: Duration = Duration::from_secs(180);
 
 /// Brings it up, presses both buttons, and looks whether all of the burst is recorded.
 ///
@@ -40,10 +41,13 @@ pub(crate) async fn up(tiltfile: &Tiltfile) -> Result<()> {
     let client = Client::new(API)?;
     // The Service's rules follow the pods' readiness.
     wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
+    LAPTOP.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
+    wait::until("the first worker is gone", START, async || workers().await.and_then(|found| nobody(&found))).await?;
     button(tiltfile, "burst", &root).await?;
     let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}", "--timeout=60s"];
     LAPTOP.within(START, &ready).await.context("the burst brought no worker")?;
-    button(tiltfile, "kill", &root).await?;
+    let said = button(tiltfile, "kill", &root).await?;
+    ensure!(said.contains("deleted"), "nobody was killed: {said}");
     recorded().await?;
     LAPTOP.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
     kubectl::helm(&["uninstall", "caudal", "--namespace", LAPTOP.0, "--wait"]).await.map(drop)
@@ -67,14 +71,23 @@ async fn declared_ones_are_there(tiltfile: &Tiltfile) -> Result<()> {
 }
 
 /// Presses a button: its command, with the API where the cluster has it instead of at a forwarded port.
-async fn button(tiltfile: &Tiltfile, name: &str, root: &Path) -> Result<()> {
+/// Returns what it said.
+async fn button(tiltfile: &Tiltfile, name: &str, root: &Path) -> Result<String> {
     let argv = tiltfile.button(name)?;
     let (program, arguments) = argv.split_first().context("a button without a command")?;
-    let arguments = arguments.iter().map(|argument| argument.replace("http://localhost:8000", API));
+    let arguments = arguments.iter().map(|argument| argument.replace("http://localhost:8001", API));
     let pressed = Command::new(program).args(arguments).current_dir(root).output().await?;
     let said = format!("{}{}", String::from_utf8_lossy(&pressed.stdout), String::from_utf8_lossy(&pressed.stderr));
     ensure!(pressed.status.success(), "the button {name}: {said}");
-    Ok(())
+    Ok(said)
+}
+
+async fn workers() -> Result<BTreeMap<String, bool>, String> {
+    LAPTOP.pods("worker").await.map_err(|error| format!("{error:#}"))
+}
+
+fn nobody(found: &BTreeMap<String, bool>) -> Result<(), String> {
+    if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
 }
 
 async fn recorded() -> Result<()> {

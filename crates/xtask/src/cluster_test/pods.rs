@@ -1,25 +1,27 @@
 //! Twenty pods, half of them busy, scaled down to the busy half: no job is cut.
 //!
-//! A Redis and a controller stand on the node; the pods are workers (`caudal-worker`'s example `job`) whose jobs end at a given time.
+//! A Redis and a controller stand on the node; the pods are workers (`caudal-worker`'s example `job`) whose jobs end when they are told.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use caudal_queue::{Backlog, Batch, Chunk, Queue};
+use caudal_redis::Client;
 use caudal_testkit::{Output, Process, programs, wait};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use super::kubectl::Namespace;
 use crate::cluster::{self, Options, Steps};
 use crate::command;
 use crate::image::{self, Image};
 
-const JOBS: Namespace = Namespace("jobs");
+pub(super) const JOBS: Namespace = Namespace("jobs");
 const IMAGE: Image =
     Image { name: "caudal.test/job:1", env: &[], entrypoint: &["/job"], command: &[], user: "65532", folder: "" };
 const PODS: usize = 20;
@@ -35,7 +37,7 @@ pub(crate) struct Trials {
     /// How often to scale down
     #[arg(long, default_value_t = 20)]
     pub(crate) trials: u32,
-    /// How long a job takes from the moment when half of the pods have one, in seconds
+    /// How long a job takes at least, from the moment when half of the pods have one, in seconds
     #[arg(long, default_value_t = 30)]
     pub(crate) seconds: u64,
 }
@@ -94,6 +96,7 @@ pub(super) async fn spare(Trials { trials, seconds }: Trials, steps: &mut Steps)
 
 /// What runs on the node.
 struct Site {
+    client: Client,
     queue: Queue,
     _redis: Process,
     _controller: Process,
@@ -105,7 +108,7 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let redis = redis(folder.path()).await?;
         let url = format!("redis://{}:{}/0", REDIS.0, REDIS.1);
-        let client = caudal_redis::Client::new(&caudal_redis::Options { redis_url: url.clone().into() })?;
+        let client = Client::new(&caudal_redis::Options { redis_url: url.clone().into() })?;
         let queue = Queue::new(&client, &caudal_queue::Options { queue: "jobs".parse()? });
         JOBS.create().await?;
         let caudal = built("caudal")?;
@@ -117,19 +120,23 @@ impl Site {
         let mut controller = Command::new(caudal);
         controller.args(["controller", "--namespaces", JOBS.0, "--ops-listen", "127.0.0.1:19090"]);
         let controller = Process::start(&controller, Output::Inherit)?;
-        Ok(Self { queue, _redis: redis, _controller: controller, _folder: folder })
+        Ok(Self { client, queue, _redis: redis, _controller: controller, _folder: folder })
     }
 
     /// Returns how many pods were busy, and how many were left.
     async fn trial(&self, seconds: u64) -> Result<(usize, usize)> {
         JOBS.run(&["scale", "queuescaler/jobs", &format!("--replicas={PODS}")]).await?;
         wait::until("all pods are Ready", SOON, async || pods_are(PODS).await).await?;
-        let busy = self.occupy(seconds).await?;
+        let end = format!("jobs:end:{}", uuid::Uuid::new_v4());
+        let busy = timeout(SOON, self.occupy(&end)).await.context("the jobs are not taken")??;
+        let half_time = sleep(Duration::from_secs(seconds));
         let unpin = r#"[{"op":"remove","path":"/spec/replicas"}]"#;
         JOBS.run(&["patch", "queuescaler/jobs", "--type=json", "--patch", unpin]).await?;
         let left = wait::until("the idle ones are ended", SOON, async || pods_are(busy.len()).await).await?;
         let cut: Vec<&String> = busy.difference(&left).collect();
         ensure!(cut.is_empty(), "busy pods were ended: {cut:?}");
+        half_time.await;
+        let () = redis::cmd("SET").arg(&end).arg(1).query_async(&mut self.client.shared()).await?;
         let done = async || match self.queue.backlog().await {
             Ok(Backlog { invoices: 0, in_flight_chunks: 0, dead, .. }) => Ok(dead),
             seen => Err(format!("{seen:?}")),
@@ -139,10 +146,8 @@ impl Site {
         Ok((busy.len(), left.len()))
     }
 
-    /// Gives a job to each of so many pods, and returns which have one.
-    async fn occupy(&self, seconds: u64) -> Result<BTreeSet<String>> {
-        // Until all have one; the jobs' time counts from then.
-        let done = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs() + seconds + 5;
+    /// Gives a job to each of so many pods, until `end` is there, and returns which have one.
+    async fn occupy(&self, end: &str) -> Result<BTreeSet<String>> {
         loop {
             let workers = self.queue.workers().await?;
             let busy = workers.into_iter().filter(|worker| worker.chunks > 0);
@@ -151,7 +156,7 @@ impl Site {
             if busy.len() == BUSY {
                 return Ok(busy);
             }
-            self.queue.admit(&job(done), 1_000).await?;
+            self.queue.admit(&job(end), 1_000).await?;
             let taken = async || match self.queue.backlog().await {
                 Ok(Backlog { waiting_chunks: 0, .. }) => Ok(()),
                 seen => Err(format!("{seen:?}")),
@@ -161,12 +166,12 @@ impl Site {
     }
 }
 
-/// A job that is done at this time.
-fn job(done: u64) -> Batch {
+/// A job that is done once Redis has this key.
+fn job(end: &str) -> Batch {
     let id = uuid::Uuid::new_v4();
     let mut key = [0; 32];
     key[..16].copy_from_slice(id.as_bytes());
-    let chunks = vec![Chunk { payload: done.to_string().into_bytes(), count: 1 }];
+    let chunks = vec![Chunk { payload: end.as_bytes().to_vec(), count: 1 }];
     Batch { id, key, fingerprint: [0; 32], chunks, traceparent: None, caller: String::new() }
 }
 

@@ -1,4 +1,4 @@
-//! What the collector received, and the way from a POST to the commit in it.
+//! What the collector received, and the way from a POST to the scaling and to the commit in it.
 
 use std::collections::HashMap;
 
@@ -24,18 +24,21 @@ pub(crate) fn spans(log: &str) -> Vec<Span> {
     exports.flat_map(|export| list(&export["resourceSpans"]).iter().flat_map(of_resource).collect::<Vec<_>>()).collect()
 }
 
-/// Finds a `process` span below a POST's span whose link leads to the `record` span that links back to it.
+/// Finds a `process` span below a POST's span whose link leads to the `record` span that links back to it, in a trace that the
+/// controller's `scale` span links to: the POST woke it.
 ///
 /// # Errors
 /// What there is instead.
-pub(crate) fn from_post_to_commit(spans: &[Span]) -> Result<(), String> {
+pub(crate) fn from_post_to_scale_and_commit(spans: &[Span]) -> Result<(), String> {
     let by_id: HashMap<_, _> = spans.iter().map(|span| ((&span.trace, &span.id), span)).collect();
     let ends_there = |process: &Span| {
         let posted = ancestors(process, &by_id).any(|span| span.name.starts_with("POST /facturas"));
         let recorded = process.links.iter().filter_map(|(trace, id)| by_id.get(&(trace, id))).any(|record| {
             record.name.starts_with("record") && record.links.contains(&(process.trace.clone(), process.id.clone()))
         });
-        posted && recorded
+        let scales = spans.iter().filter(|span| span.name == "scale");
+        let woke = scales.flat_map(|span| &span.links).any(|(trace, _)| *trace == process.trace);
+        posted && recorded && woke
     };
     if spans.iter().any(|span| span.name.starts_with("process") && ends_there(span)) {
         return Ok(());

@@ -1,10 +1,12 @@
 //! What happens to an installation in its life, each while invoices come in: an upgrade with a migration, a rollback, killed pods,
 //! stores that die and come back from their volumes, a drained node.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use caudal_testkit::wait;
+use serde_json::json;
 
 use super::kubectl::{self, Namespace};
 use super::{START, load};
@@ -13,34 +15,58 @@ use crate::image;
 
 /// How long a drain may wait for pods that a budget protects.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How many workers a waiting slice is made to need.
+const MANY: usize = 5;
 
 /// Sends all slices, and all that happens to the installation happens meanwhile. Answers how many were sent.
 ///
 /// # Errors
 /// What did not come back, or was not accepted.
 pub(crate) async fn run(namespace: Namespace, chart: &str, api: &str, steps: &mut Steps) -> Result<usize> {
-    let mut slice = 0;
-    let mut slices = || {
-        slice += 1;
-        slice - 1
-    };
-    tokio::try_join!(load::send(namespace, api, slices()), upgrade(namespace, chart))?;
+    undisturbed(load::send_during(namespace, api, 0, upgrade(namespace, chart)).await?)?;
     steps.done("upgraded, with a migration, under load");
-    tokio::try_join!(load::send(namespace, api, slices()), kill_roles(namespace))?;
+    undisturbed(load::send_during(namespace, api, 1, kill_roles(namespace)).await?)?;
     steps.done("pods of all roles killed under load");
-    tokio::try_join!(load::send(namespace, api, slices()), rollback(namespace))?;
+    undisturbed(load::send_during(namespace, api, 2, rollback(namespace)).await?)?;
     steps.done("rolled back under load");
-    for store in ["redis", "postgresql"] {
-        tokio::try_join!(load::send(namespace, api, slices()), kill_store(namespace, store))?;
+    for (slice, store) in [(3, "redis"), (4, "postgresql")] {
+        undisturbed(load::send_during(namespace, api, slice, kill(namespace, store)).await?)?;
         steps.done(&format!("{store} killed under load, back from its volume"));
     }
-    let pods = tokio::try_join!(load::send(namespace, api, slices()), drain(namespace))?.0;
-    steps.done(&format!("node drained under load, {pods} pods to send a slice"));
-    tokio::try_join!(load::send(namespace, api, slices()), kill_roles(namespace))?;
-    load::send(namespace, api, slices()).await?;
-    steps.done("all slices are accepted");
-    ensure!(slice == load::SLICES, "{slice} slices were sent");
-    Ok(slice)
+    // The sender's own pod stands on the node too.
+    let begun_anew = load::send_during(namespace, api, 5, drain(namespace)).await?.len();
+    steps.done(&format!("node drained under load; the sender began anew {begun_anew} times"));
+    undisturbed(load::send_during(namespace, api, 6, kill_roles(namespace)).await?)?;
+    steps.done("pods of all roles killed under load, again");
+    undisturbed(many_from_none(namespace, api, 7).await?)?;
+    steps.done("workers 0 -> many, straight to the number needed");
+    ensure!(load::SLICES == 8, "not all slices were sent");
+    Ok(load::SLICES)
+}
+
+/// A sender that nobody touched must not have had to begin anew.
+fn undisturbed(failures: Vec<String>) -> Result<()> {
+    ensure!(failures.is_empty(), "the sender had to begin anew: {}", failures.join("; "));
+    Ok(())
+}
+
+/// A slice that waits while workers are pinned at none brings as many at once as it needs.
+async fn many_from_none(namespace: Namespace, api: &str, slice: usize) -> Result<Vec<String>> {
+    let scaler = "queuescaler/caudal-worker";
+    let worth = json!({ "spec": { "target": { "backlogPerReplica": load::SLICE / MANY } } }).to_string();
+    namespace.run(&["patch", scaler, "--type=merge", "--patch", &worth]).await?;
+    namespace.run(&["scale", scaler, "--replicas=0"]).await?;
+    namespace.scaled_to_zero("deployment/caudal-worker", START).await?;
+    let failures = load::send_at_once(namespace, api, slice).await?;
+    let let_go = r#"[{"op": "remove", "path": "/spec/replicas"}]"#;
+    namespace.run(&["patch", scaler, "--type=json", "--patch", let_go]).await?;
+    wait::until("many workers are Ready", START, async || {
+        let pods = namespace.pods("worker").await.map_err(|error| format!("{error:#}"))?;
+        let ready = pods.values().filter(|ready| **ready).count();
+        if ready >= MANY { Ok(()) } else { Err(format!("{} pods, {ready} of them Ready", pods.len())) }
+    })
+    .await?;
+    Ok(failures)
 }
 
 /// The next release: another configuration, and tables that it alone knows.
@@ -71,30 +97,44 @@ async fn kill_roles(namespace: Namespace) -> Result<()> {
     for role in ["worker", "controller", "api"] {
         kill(namespace, role).await?;
     }
-    namespace.rolled_out("deployment/caudal-api", START).await
+    Ok(())
 }
 
-async fn kill_store(namespace: Namespace, store: &str) -> Result<()> {
-    kill(namespace, store).await?;
-    namespace.rolled_out(&format!("statefulset/caudal-{store}"), START).await
-}
-
+/// Kills what there is of a component, and waits for other pods in their place.
 async fn kill(namespace: Namespace, component: &str) -> Result<()> {
+    let before = namespace.pods(component).await?;
+    ensure!(!before.is_empty(), "there was no {component} to kill");
     let selector = format!("app.kubernetes.io/component={component}");
-    namespace.run(&["delete", "pods", "--selector", &selector, "--grace-period=0", "--force"]).await.map(drop)
+    namespace.run(&["delete", "pods", "--selector", &selector, "--grace-period=0", "--force"]).await?;
+    replaced(namespace, component, &before).await
+}
+
+/// Waits until none of these pods is there, and others are Ready.
+async fn replaced(namespace: Namespace, component: &str, before: &BTreeMap<String, bool>) -> Result<()> {
+    let what = format!("other pods are in the place of {component}'s");
+    wait::until(&what, START, async || {
+        let now = namespace.pods(component).await.map_err(|error| format!("{error:#}"))?;
+        let other = !now.is_empty() && now.iter().all(|(pod, ready)| *ready && !before.contains_key(pod));
+        if other { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await?;
+    Ok(())
 }
 
 /// There is no other node: what a budget protects stays, and the rest comes back when the node takes pods again.
 async fn drain(namespace: Namespace) -> Result<()> {
+    let (redis, postgresql) = (namespace.pods("redis").await?, namespace.pods("postgresql").await?);
+    let api = namespace.pods("api").await?;
     let node = namespace.run(&["get", "nodes", "--output=name"]).await?;
     let limit = format!("--timeout={}s", DRAIN.as_secs());
     let drain = ["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", &limit];
     let drained = namespace.within(DRAIN * 2, &drain).await;
     let cordoned = namespace.run(&["get", &node, "--output=jsonpath={.spec.unschedulable}"]).await?;
     ensure!(cordoned == "true", "the node was not drained: {drained:?}");
+    let stayed = namespace.pods("api").await?.iter().filter(|(pod, ready)| **ready && api.contains_key(*pod)).count();
+    ensure!(stayed > 0, "no API was left while the node was drained: {drained:?}");
     namespace.run(&["uncordon", &node]).await?;
-    for workload in ["statefulset/caudal-redis", "statefulset/caudal-postgresql", "deployment/caudal-api"] {
-        namespace.rolled_out(workload, START).await?;
-    }
-    Ok(())
+    replaced(namespace, "redis", &redis).await?;
+    replaced(namespace, "postgresql", &postgresql).await?;
+    namespace.rolled_out("deployment/caudal-api", START).await
 }
