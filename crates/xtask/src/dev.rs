@@ -1,4 +1,5 @@
 //! `cargo xtask dev`: what `caudal dev` needs, got and started, and stopped again with it.
+#![expect(clippy::print_stderr, reason = "another terminal's `caudal` needs to know where the stores are")]
 
 use std::{
     env,
@@ -64,7 +65,11 @@ async fn play(args: &Args, services: &Services, signals: &mut Signals) -> Result
     let caudal = env::current_exe()?.with_file_name("caudal");
     let mut command = Command::new(caudal);
     command.arg("dev").args(args.once.then_some("--once")).args(&args.arguments);
-    command.envs(services.environment().await?);
+    let environment = services.environment().await?;
+    for (variable, value) in environment.iter().filter(|_| !args.once) {
+        eprintln!("export {variable}={value}");
+    }
+    command.envs(environment);
     let caudal = Process::start(&command, Output::Inherit)?;
     loop {
         tokio::select! {

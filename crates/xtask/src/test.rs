@@ -58,6 +58,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         None => part(&mut report, "chart", || test(&["--test", "*"], &[CHART])),
     }
     part(&mut report, "documentation", document);
+    // The README's first command, as it stands there.
+    part(&mut report, "dev", || cargo(&["xtask", "dev", "--once"]));
     match machine.without_readers() {
         Some(why) => report.skip("deploy", why, machine.ci),
         None => part(&mut report, "deploy", deploy::check),

@@ -74,12 +74,19 @@ pub(crate) fn ledger(database: &str) -> Result<Ledger> {
 /// Starts a role and waits until it is ready. Its logs go nowhere: nothing is measured that logs.
 pub(crate) async fn role(name: &str, redis: &str, database: &str) -> Result<Role> {
     let (address, ops) = (format!("127.0.0.1:{}", free_port()?), format!("127.0.0.1:{}", free_port()?));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
-    command.args([name, "--ops-listen", &ops]).env("REDIS_URL", redis).env("DATABASE_URL", database);
-    command.env("CAUDAL_LISTEN", &address).env("CAUDAL_MAX_BACKLOG", NO_LIMIT.to_string());
+    let mut command = role_command(name, &ops, redis);
+    command.env("DATABASE_URL", database).env("CAUDAL_LISTEN", &address);
     let process = Process::start(&command, Output::File("/dev/null".into()))?;
     process.ready(START, async || ready(&ops).await).await?;
     Ok(Role { process, address })
+}
+
+/// What starts a role with its probes at `ops`.
+pub(crate) fn role_command(name: &str, ops: &str, redis: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
+    command.args([name, "--ops-listen", ops]).env("REDIS_URL", redis);
+    command.env("CAUDAL_MAX_BACKLOG", NO_LIMIT.to_string());
+    command
 }
 
 pub(crate) async fn ready(ops: &str) -> Result<(), String> {
