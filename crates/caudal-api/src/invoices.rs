@@ -90,8 +90,8 @@ async fn take_in(service: &Service, batch: Batch) -> Answer {
     }
 }
 
-/// Asks again, with the same batch id, where the answer was lost: the batch may be in. Then a Redis without room must not
-/// say that nothing was kept.
+/// Asks again, with the same batch id, where the answer was lost: the batch may be in, or come in yet. Then neither a full
+/// queue nor a Redis without room may say that nothing is kept.
 async fn admit(queue: &Queue, batch: &Batch, max_backlog: u64) -> Result<Admission, Error> {
     let mut pauses = ASK_AGAIN.into_iter();
     let mut lost = None;
@@ -102,7 +102,7 @@ async fn admit(queue: &Queue, batch: &Batch, max_backlog: u64) -> Result<Admissi
                 lost = Some(error);
                 sleep(pause).await;
             }
-            Err(error @ Error::OutOfMemory(_)) => return Err(lost.unwrap_or(error)),
+            refused @ (Ok(Admission::Full { .. }) | Err(Error::OutOfMemory(_))) => return lost.map_or(refused, Err),
             settled => return settled,
         }
     }
