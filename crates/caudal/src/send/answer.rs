@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+/// Where the API is set to replay, it tells a batch that it took before by this header.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
 /// What the API's answer to a batch means.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
-    /// The batch is kept, now (202) or since an earlier run (409).
+    /// The batch is kept, now (202) or since an earlier run (409, or the first 202 replayed).
     Accepted {
         /// Where it can be followed; nowhere when the original service had taken it.
         batch: Option<Uuid>,
@@ -52,7 +55,8 @@ pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &str) -> Answe
     match status {
         StatusCode::ACCEPTED | StatusCode::CONFLICT => {
             let batch = text(LOCATION).and_then(|place| place.rsplit('/').next()?.parse().ok());
-            Answer::Accepted { batch, earlier: status == StatusCode::CONFLICT }
+            let earlier = status == StatusCode::CONFLICT || text(REPLAYED) == Some("true");
+            Answer::Accepted { batch, earlier }
         }
         StatusCode::UNPROCESSABLE_ENTITY => {
             invalid(body).map_or_else(|| Answer::Refused(told(status, body)), Answer::Invalid)

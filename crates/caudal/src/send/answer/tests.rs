@@ -16,11 +16,12 @@ fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> 
 }
 
 #[test]
-fn a_202_and_a_409_both_mean_accepted() {
+fn a_202_a_409_and_a_replayed_202_all_mean_accepted() {
     let place = [("location", "/lotes/0192f0c1-0000-7000-8000-000000000001")];
     let accepted = |earlier| Answer::Accepted { batch: Some(ID.parse().unwrap()), earlier };
     assert_eq!(answer(202, &place, "{}"), accepted(false));
     assert_eq!(answer(409, &place, "{}"), accepted(true));
+    assert_eq!(answer(202, &[place[0], ("idempotent-replayed", "true")], "{}"), accepted(true));
     assert_eq!(answer(409, &[], "{}"), Answer::Accepted { batch: None, earlier: true });
 }
 
