@@ -8,5 +8,6 @@ mod options;
 mod setup;
 pub mod trace;
 
+pub use export::Error as CollectorError;
 pub use options::{Format, Options};
 pub use setup::{Error, Guard, init};

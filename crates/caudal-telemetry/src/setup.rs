@@ -23,6 +23,9 @@ pub enum Error {
     /// The log filter does not parse.
     #[error("the log filter does not parse")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The environment names a collector, and asks for what cannot be done.
+    #[error(transparent)]
+    Collector(#[from] export::Error),
     /// Another subscriber stands already.
     #[error("logging was set up twice")]
     Twice(#[from] TryInitError),
@@ -49,15 +52,13 @@ impl Guard {
 
 /// Sets up logs and, where the environment names a collector, traces, for the role (`api`, `worker`, ..) of this process.
 ///
-/// Must be called inside a tokio runtime, once. What the environment says of the collector, if unusable, is logged and costs the traces only.
+/// Must be called inside a tokio runtime, once. Whether the collector is there is not asked.
 ///
 /// # Errors
-/// [`Error::Filter`] for a log filter that does not parse, [`Error::Twice`] at the second call.
+/// [`Error::Filter`] for a log filter that does not parse, [`Error::Collector`] for a variable that names a collector in a
+/// way that cannot work, [`Error::Twice`] at the second call.
 pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
-    let (provider, failure) = match export::is_wanted().then(|| provider(role)).transpose() {
-        Ok(provider) => (provider, None),
-        Err(error) => (None, Some(error)),
-    };
+    let provider = export::is_wanted().then(|| provider(role)).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         // For spans that are told when they are over, which `tracing` cannot.
         opentelemetry::global::set_tracer_provider(provider.clone());
@@ -67,9 +68,6 @@ pub fn init(options: &Options, role: &'static str) -> Result<Guard, Error> {
             .with_filter(Targets::new().with_target("caudal", LevelFilter::INFO))
     });
     tracing_subscriber::registry().with(log::layer(options)?).with(traces).try_init()?;
-    if let Some(error) = failure {
-        tracing::warn!(error = &error as &dyn std::error::Error, "traces are off");
-    }
     Ok(Guard { provider })
 }
 

@@ -42,15 +42,18 @@ impl Client {
 }
 
 fn tls(pem: &[u8]) -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(authorities(pem)?).with_no_client_auth())
+}
+
+/// The certificates of a PEM text, of which there must be one at least.
+pub(super) fn authorities(pem: &[u8]) -> Result<RootCertStore, Box<dyn Error + Send + Sync>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate?)?;
     }
-    if roots.is_empty() {
-        return Err("there is no certificate in the file".into());
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
+    if roots.is_empty() { Err("there is no certificate in the file".into()) } else { Ok(roots) }
 }
 
 impl HttpClient for Client {

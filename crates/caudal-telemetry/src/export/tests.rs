@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Protocol, Trust, protocol, timeout, trust};
+use super::{Protocol, Trust, endpoint, protocol, timeout, trust};
 
 fn environment<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     |name| variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
@@ -29,26 +29,42 @@ fn the_protocol_for_traces_comes_first_then_the_one_for_all_then_what_the_port_s
 #[test]
 fn an_unknown_protocol_is_told_with_its_variable_and_what_is_allowed() {
     let told = protocol(environment(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")])).unwrap_err().to_string();
-    assert_eq!(told, "OTEL_EXPORTER_OTLP_PROTOCOL: http/json is not spoken here, only grpc and http/protobuf are");
+    assert_eq!(told, r#"OTEL_EXPORTER_OTLP_PROTOCOL: given "http/json", allowed grpc or http/protobuf"#);
 }
 
 #[test]
 fn the_time_limit_is_read_in_milliseconds() {
-    assert_eq!(timeout(environment(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")])), Duration::from_millis(1_500));
-    assert_eq!(timeout(environment(&[])), Duration::from_secs(10));
+    assert_eq!(timeout(environment(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")])).unwrap(), Duration::from_millis(1_500));
+    assert_eq!(timeout(environment(&[])).unwrap(), Duration::from_secs(10));
+    assert!(timeout(environment(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "1.5s")])).is_err());
+}
+
+#[test]
+fn an_address_is_that_of_a_server_and_its_password_is_not_told() {
+    let named = |value| endpoint(environment(&[("OTEL_EXPORTER_OTLP_ENDPOINT", value)]));
+    for good in ["http://collector:4317", "https://collector", "http://[::1]:4318/v1/traces", "HTTP://a.cl"] {
+        assert!(named(good).is_ok(), "{good}");
+    }
+    for wrong in
+        ["collector:4317", "collector", "ftp://collector", "http://", "http:///v1", "http://a b", "http://a:70000"]
+    {
+        assert!(named(wrong).is_err(), "{wrong}");
+    }
+    let told = named("ftp://user:secret@collector").unwrap_err().to_string();
+    assert_eq!(
+        told,
+        r#"OTEL_EXPORTER_OTLP_ENDPOINT: given "***@collector", allowed http://HOST:PORT or https://HOST:PORT"#
+    );
 }
 
 #[test]
 fn a_collector_is_checked_only_over_tls_and_then_against_the_named_file_or_the_systems() {
     let (endpoint, certificate) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_CERTIFICATE");
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let trusted = |variables: &[(&str, &str)]| trust(environment(variables)).unwrap();
-    assert_eq!(trusted(&[(endpoint, "http://collector:4317"), (certificate, "/missing")]), Trust::Plain);
-    assert_eq!(trusted(&[(endpoint, "https://collector:4317")]), Trust::System);
-    let Trust::Authorities(pem) = trusted(&[(endpoint, "https://collector:4317"), (certificate, file)]) else {
-        panic!("the file is not heard")
-    };
-    assert!(pem.starts_with(b"[package]"));
-    let missing = [(endpoint, "https://collector:4317"), (certificate, "/missing")];
-    assert!(trust(environment(&missing)).is_err());
+    let trusted = |variables: &[(&str, &str)]| trust(environment(variables));
+    assert_eq!(trusted(&[(endpoint, "http://collector:4317"), (certificate, "/missing")]).unwrap(), Trust::Plain);
+    assert_eq!(trusted(&[(endpoint, "https://collector:4317")]).unwrap(), Trust::System);
+    for wrong in ["/missing", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+        let told = trusted(&[(endpoint, "https://collector:4317"), (certificate, wrong)]).unwrap_err().to_string();
+        assert_eq!(told, format!("{certificate}: given {wrong:?}, allowed a file of certificates in PEM"));
+    }
 }

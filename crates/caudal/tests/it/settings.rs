@@ -1,6 +1,6 @@
 //! A wrong setting stops the start with one line: the variable or flag, what was given, what is allowed. Every option is tried.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// A start that goes on has not noticed.
@@ -98,22 +98,56 @@ async fn a_password_in_a_wrong_setting_is_not_shown() {
     }
 }
 
+#[tokio::test]
+async fn a_collector_named_in_a_way_that_cannot_work_stops_the_start_in_one_line() {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    // Nothing listens there: that stops nothing.
+    let (down, secure) = ((ENDPOINT, "http://127.0.0.1:1"), (ENDPOINT, "https://127.0.0.1:1"));
+    let no_certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (others, variable, wrong) in [
+        (&[][..], ENDPOINT, "localhost:4317"),
+        (&[], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://localhost"),
+        (&[down], "OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        (&[down], "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "GRPC "),
+        (&[down], "OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        (&[down], "OTEL_EXPORTER_OTLP_COMPRESSION", "brotli"),
+        (&[secure], "OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere"),
+        (&[secure, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "OTEL_EXPORTER_OTLP_CERTIFICATE", no_certificate),
+        (&[secure, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")], "OTEL_EXPORTER_OTLP_CERTIFICATE", no_certificate),
+    ] {
+        let variables: Vec<_> = others.iter().copied().chain([(variable, wrong)]).collect();
+        let told = told(&run_with(&["api"], &[], &variables).await);
+        let expected = format!("caudal: {variable}: given {wrong:?}, allowed ");
+        assert!(told.starts_with(&expected), "{variables:?} {told}");
+    }
+    let output = run_with(&["crd"], &[], &[down]).await;
+    assert!(output.status.success(), "a collector that is down stops nothing: {output:?}");
+}
+
 /// The one line with which the command ends.
 async fn refused(choice: &Choice, more: &[&str], variable: Option<(&str, &str)>) -> String {
     let command: Vec<_> = choice.command.iter().chain(&choice.needed).map(String::as_str).collect();
-    let output = run(&command, more, variable).await;
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty(), "{choice:?} {told}");
-    assert_eq!(told.lines().count(), 1, "{choice:?} {told}");
+    told(&run(&command, more, variable).await)
+}
+
+/// The one line with which a start was refused.
+fn told(output: &Output) -> String {
+    let told = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    assert_eq!(told.lines().count(), 1, "{told}");
     told
 }
 
-async fn run(command: &[&str], more: &[&str], variable: Option<(&str, &str)>) -> std::process::Output {
+async fn run(command: &[&str], more: &[&str], variable: Option<(&str, &str)>) -> Output {
+    run_with(command, more, variable.as_slice()).await
+}
+
+async fn run_with(command: &[&str], more: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut caudal = Command::new(env!("CARGO_BIN_EXE_caudal"));
-    caudal.args(command).args(more).envs(variable).stdin(Stdio::null());
+    caudal.args(command).args(more).envs(variables.iter().copied()).stdin(Stdio::null());
     let output = tokio::process::Command::from(caudal).kill_on_drop(true).output();
     let ended = tokio::time::timeout(START, output).await;
-    ended.unwrap_or_else(|_| panic!("caudal {command:?} {more:?} {variable:?} goes on")).unwrap()
+    ended.unwrap_or_else(|_| panic!("caudal {command:?} {more:?} {variables:?} goes on")).unwrap()
 }
 
 /// The options of a command and of those below it.
