@@ -1,7 +1,8 @@
 //! Every answer the API gives, and the only place that makes responses of them.
 
 use axum::Json;
-use axum::http::header::{CONNECTION, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use caudal_invoice::{FieldError, Refusal};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::metrics::Tally;
 use crate::options::OnDuplicate;
+use crate::room::{Room, Text};
 use crate::wire::{self, Accepted, Cliente, Complaints, Detail, Lote};
 
 /// Tells that the batch was taken before, as the IETF's draft on idempotency keys has it.
@@ -31,8 +33,8 @@ pub(crate) enum Answer {
     Duplicate { id: Option<Uuid> },
     /// Too much waits already; nothing is kept. When to come again.
     Full { seconds: u32 },
-    /// What is wrong with the request.
-    Invalid(Vec<FieldError>),
+    /// What is wrong with the request: [`Complaints`].
+    Invalid(Text),
     /// The body could not be read.
     NotText,
     /// The bytes are no request.
@@ -47,7 +49,7 @@ pub(crate) enum Answer {
     Slow,
     /// Too many bytes; the rest of them is not waited for.
     TooLarge,
-    /// The bodies of others take all the room there is; the rest of this one is not waited for.
+    /// The bodies and answers of others take all the room there is; the rest of this body is not waited for.
     Crowded,
     /// Too many invoices.
     TooMany,
@@ -63,21 +65,38 @@ pub(crate) enum Answer {
     MethodNotAllowed,
     /// The place is another.
     Redirect(HeaderValue),
-    /// How far a batch is.
-    Lote(Lote),
-    /// A client of the ledger.
-    Cliente(Cliente),
+    /// How far a batch is: [`Lote`].
+    Lote(Text),
+    /// A client of the ledger: [`Cliente`].
+    Cliente(Text),
 }
 
 impl Answer {
     /// The answer to a refused body. The key is what was wrong before the body was read, if anything.
-    pub(crate) fn refused(refusal: Refusal, key: Option<FieldError>) -> Self {
+    pub(crate) fn refused(refusal: Refusal, key: Option<FieldError>, room: &Room) -> Self {
         match refusal {
             Refusal::NotText => Self::NotText,
             Refusal::TooMany => Self::TooMany,
-            Refusal::Malformed(complaint) => Self::Invalid(vec![complaint]),
-            Refusal::Invalid(complaints) => Self::Invalid(key.into_iter().chain(complaints).collect()),
+            Refusal::Malformed(complaint) => Self::invalid(vec![complaint], room),
+            Refusal::Invalid(complaints) => Self::invalid(key.into_iter().chain(complaints).collect(), room),
         }
+    }
+
+    pub(crate) fn invalid(complaints: Vec<FieldError>, room: &Room) -> Self {
+        Self::written(Self::Invalid, &Complaints { detail: complaints }, room)
+    }
+
+    pub(crate) fn lote(lote: &Lote, room: &Room) -> Self {
+        Self::written(Self::Lote, lote, room)
+    }
+
+    pub(crate) fn cliente(cliente: &Cliente, room: &Room) -> Self {
+        Self::written(Self::Cliente, cliente, room)
+    }
+
+    /// An answer that may be large, where there is room for it.
+    fn written(answer: fn(Text) -> Self, value: &impl Serialize, room: &Room) -> Self {
+        room.write(value).map_or_else(|crowded| crowded, answer)
     }
 
     /// What it counts for.
@@ -118,43 +137,7 @@ impl Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let tally = self.tally();
-        let mut response = match self {
-            Self::Accepted { id, count } => accepted(id, count),
-            Self::Replayed { id, count } => with(REPLAYED, HeaderValue::from_static("true"), accepted(id, count)),
-            Self::OtherInvoices => detail(StatusCode::UNPROCESSABLE_ENTITY, wire::OTHER_INVOICES),
-            Self::Unauthorized => {
-                let scheme = HeaderValue::from_static("Bearer");
-                with(WWW_AUTHENTICATE, scheme, detail(StatusCode::UNAUTHORIZED, wire::UNAUTHORIZED))
-            }
-            Self::Duplicate { id } => {
-                let response = detail(StatusCode::CONFLICT, wire::DUPLICATE);
-                match id {
-                    Some(id) => with(LOCATION, place(id), response),
-                    None => response,
-                }
-            }
-            Self::Full { seconds } => {
-                with(RETRY_AFTER, seconds.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL))
-            }
-            Self::Invalid(complaints) => json(StatusCode::UNPROCESSABLE_ENTITY, &Complaints { detail: complaints }),
-            Self::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),
-            Self::NoRequest => closing(detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST)),
-            Self::OtherVersion => detail(StatusCode::HTTP_VERSION_NOT_SUPPORTED, wire::OTHER_VERSION),
-            Self::LongUri => detail(StatusCode::URI_TOO_LONG, wire::LONG_URI),
-            Self::LongHead => detail(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, wire::LONG_HEAD),
-            Self::Slow => closing(detail(StatusCode::REQUEST_TIMEOUT, wire::SLOW)),
-            Self::TooLarge => closing(detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_LARGE)),
-            Self::TooMany => detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_MANY),
-            Self::Crowded => closing(unavailable()),
-            Self::Unavailable => unavailable(),
-            Self::Internal => detail(StatusCode::INTERNAL_SERVER_ERROR, wire::INTERNAL),
-            Self::NotFound(text) => detail(StatusCode::NOT_FOUND, text),
-            Self::BadQuery(text) => detail(StatusCode::UNPROCESSABLE_ENTITY, text),
-            Self::MethodNotAllowed => detail(StatusCode::METHOD_NOT_ALLOWED, wire::METHOD_NOT_ALLOWED),
-            Self::Redirect(location) => with(LOCATION, location, StatusCode::TEMPORARY_REDIRECT.into_response()),
-            Self::Lote(lote) => json(StatusCode::OK, &lote),
-            Self::Cliente(cliente) => json(StatusCode::OK, &cliente),
-        };
+        let mut response = respond(self);
         if let Some(tally) = tally {
             response.extensions_mut().insert(tally);
         }
@@ -162,8 +145,57 @@ impl IntoResponse for Answer {
     }
 }
 
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Answer::Accepted { id, count } => accepted(id, count),
+        Answer::Replayed { id, count } => with(REPLAYED, HeaderValue::from_static("true"), accepted(id, count)),
+        Answer::OtherInvoices => detail(StatusCode::UNPROCESSABLE_ENTITY, wire::OTHER_INVOICES),
+        Answer::Unauthorized => unauthorized(),
+        Answer::Duplicate { id } => duplicate(id),
+        Answer::Full { seconds } => {
+            with(RETRY_AFTER, seconds.into(), detail(StatusCode::TOO_MANY_REQUESTS, wire::FULL))
+        }
+        Answer::Invalid(complaints) => sent(StatusCode::UNPROCESSABLE_ENTITY, complaints),
+        Answer::NotText => detail(StatusCode::BAD_REQUEST, wire::NOT_TEXT),
+        Answer::NoRequest => closing(detail(StatusCode::BAD_REQUEST, wire::NO_REQUEST)),
+        Answer::OtherVersion => detail(StatusCode::HTTP_VERSION_NOT_SUPPORTED, wire::OTHER_VERSION),
+        Answer::LongUri => detail(StatusCode::URI_TOO_LONG, wire::LONG_URI),
+        Answer::LongHead => detail(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, wire::LONG_HEAD),
+        Answer::Slow => closing(detail(StatusCode::REQUEST_TIMEOUT, wire::SLOW)),
+        Answer::TooLarge => closing(detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_LARGE)),
+        Answer::TooMany => detail(StatusCode::PAYLOAD_TOO_LARGE, wire::TOO_MANY),
+        Answer::Crowded => closing(unavailable()),
+        Answer::Unavailable => unavailable(),
+        Answer::Internal => detail(StatusCode::INTERNAL_SERVER_ERROR, wire::INTERNAL),
+        Answer::NotFound(text) => detail(StatusCode::NOT_FOUND, text),
+        Answer::BadQuery(text) => detail(StatusCode::UNPROCESSABLE_ENTITY, text),
+        Answer::MethodNotAllowed => detail(StatusCode::METHOD_NOT_ALLOWED, wire::METHOD_NOT_ALLOWED),
+        Answer::Redirect(location) => with(LOCATION, location, StatusCode::TEMPORARY_REDIRECT.into_response()),
+        Answer::Lote(lote) => sent(StatusCode::OK, lote),
+        Answer::Cliente(cliente) => sent(StatusCode::OK, cliente),
+    }
+}
+
 fn accepted(id: Uuid, count: u64) -> Response {
     with(LOCATION, place(id), json(StatusCode::ACCEPTED, &Accepted::of(count)))
+}
+
+fn unauthorized() -> Response {
+    let response = detail(StatusCode::UNAUTHORIZED, wire::UNAUTHORIZED);
+    with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"), response)
+}
+
+fn duplicate(id: Option<Uuid>) -> Response {
+    let response = detail(StatusCode::CONFLICT, wire::DUPLICATE);
+    match id {
+        Some(id) => with(LOCATION, place(id), response),
+        None => response,
+    }
+}
+
+fn sent(status: StatusCode, text: Text) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    with(CONTENT_TYPE, json, (status, Body::new(text)).into_response())
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

@@ -20,7 +20,7 @@ pub(crate) async fn get(
     let Ok(Path(id)) = id else { return Answer::NotFound(wire::NO_SUCH_BATCH) };
     match service.queue.status(id).await {
         // Another caller's batch is not told from none.
-        Ok(Some(status)) if *status.caller == *caller => Answer::Lote(lote::describe(id, status)),
+        Ok(Some(status)) if *status.caller == *caller => Answer::lote(&lote::describe(id, status), &service.room),
         Ok(_) => Answer::NotFound(wire::NO_SUCH_BATCH),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a batch could not be looked up");

@@ -1,53 +1,22 @@
 //! The body of a request: read whole, within its limits, where there is room for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::answer::Answer;
+use crate::room::{Place, Room};
 
 /// The most bytes a body may have.
 const MAX_BODY: usize = 8 * 1024 * 1024;
-
-/// The bytes that all bodies together may take. Clones share them.
-#[derive(Clone, Debug)]
-pub(crate) struct Room {
-    free: Arc<Semaphore>,
-    /// What is left to the beginnings of bodies, so that a few large ones do not turn all small ones away.
-    spared: usize,
-}
-
-/// The bytes of the room that a body takes, until it is dropped.
-pub(crate) type Place = OwnedSemaphorePermit;
 
 /// A body, and the place it takes.
 pub(crate) struct Whole {
     pub(crate) bytes: Bytes,
     pub(crate) place: Place,
-}
-
-impl Room {
-    pub(crate) fn of(bytes: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))), spared: bytes / 4 }
-    }
-
-    fn take(&self, bytes: usize) -> Result<Place, Answer> {
-        let count = u32::try_from(bytes).map_err(|_| Answer::Crowded)?;
-        self.free.clone().try_acquire_many_owned(count).map_err(|_| Answer::Crowded)
-    }
-
-    fn enlarge(&self, place: &mut Place, bytes: usize) -> Result<(), Answer> {
-        if self.free.available_permits() < bytes.saturating_add(self.spared) {
-            return Err(Answer::Crowded);
-        }
-        place.merge(self.take(bytes)?);
-        Ok(())
-    }
 }
 
 /// Reads a body; one that comes too slowly, breaks off, is too large or finds no room is answered.
@@ -77,7 +46,7 @@ async fn collect(mut body: Body, room: &Room) -> Result<Whole, Answer> {
         if length > place.num_permits() {
             let taken = place.num_permits();
             let capacity = length.max(2 * taken).min(most);
-            room.enlarge(&mut place, capacity - taken)?;
+            place.merge(room.take_much(capacity - taken)?);
             whole.reserve(capacity - whole.len());
         }
         whole.extend_from_slice(&next);

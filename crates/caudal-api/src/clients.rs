@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::answer::Answer;
 use crate::callers::Caller;
+use crate::room::Room;
 use crate::router::Service;
 use crate::wire::{self, Cliente, Factura};
 
@@ -35,12 +36,21 @@ pub(crate) async fn get_for_caller(
     rut: Result<Path<String>, PathRejection>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Answer {
-    get(State(service.ledger.clone()), rut, page).await
+    look(&service.ledger, &service.room, rut, page).await
 }
 
-/// Tells a client's balance and a page of its invoices.
+/// Tells operators a client's balance and a page of its invoices.
 pub(crate) async fn get(
     State(ledger): State<Ledger>,
+    rut: Result<Path<String>, PathRejection>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Answer {
+    look(&ledger, &Room::boundless(), rut, page).await
+}
+
+async fn look(
+    ledger: &Ledger,
+    room: &Room,
     rut: Result<Path<String>, PathRejection>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Answer {
@@ -54,7 +64,7 @@ pub(crate) async fn get(
         return Answer::NotFound(wire::NO_SUCH_CLIENT);
     }
     match ledger.client(&rut, &page.desde, page.limite).await {
-        Ok(Some(client)) => Answer::Cliente(cliente(client)),
+        Ok(Some(client)) => Answer::cliente(&cliente(client), room),
         Ok(None) => Answer::NotFound(wire::NO_SUCH_CLIENT),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a client could not be looked up");

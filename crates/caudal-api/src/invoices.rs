@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use caudal_invoice::{Invoice, Refusal, RutCheck, chunk, fingerprint, parse_batch};
+use caudal_invoice::{FieldError, Invoice, RutCheck, chunk, fingerprint, parse_batch};
 use caudal_queue::{Admission, Batch, Chunk, Error, Queue};
 use caudal_telemetry::trace::traceparent;
 use tokio::task::spawn_blocking;
@@ -16,8 +16,9 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::answer::Answer;
-use crate::body::{Place, Whole};
+use crate::body::Whole;
 use crate::callers::Caller;
+use crate::room::Room;
 use crate::router::Service;
 use crate::{body, header, key};
 
@@ -38,30 +39,39 @@ pub(crate) async fn post(
         Err(answer) => return answer,
     };
     let key = key::digest(&headers, &caller);
-    // The place is kept until the answer: what is made of the body takes about as much room.
-    let (parsed, _place) = parse(headers.get(CONTENT_TYPE).map(header::text), bytes, place, service.rut_check).await;
-    match (parsed, key) {
-        (Ok(invoices), Ok(key)) => take_in(&service, batch(key, &caller, &invoices)).await,
-        (Ok(_), Err(missing)) => Answer::Invalid(vec![missing]),
-        (Err(refusal), key) => Answer::refused(refusal, key.err()),
+    let content_type = headers.get(CONTENT_TYPE).map(header::text);
+    let (is_large, room, check) = (bytes.len() >= LARGE_BODY, service.room.clone(), service.rut_check);
+    // The place is kept meanwhile: what is made of the body takes about as much room. An answer has its own.
+    let read = move || (read(content_type.as_deref(), &bytes, key, check, &room), place);
+    let (read, _place) = if is_large { aside(&service.room, read).await } else { read() };
+    match read {
+        Ok((key, invoices)) => take_in(&service, batch(key, &caller, &invoices)).await,
+        Err(answer) => answer,
     }
 }
 
-async fn parse(
-    content_type: Option<String>,
-    body: Bytes,
-    place: Place,
+/// The key and the invoices of a request, or what is wrong with them.
+fn read(
+    content_type: Option<&str>,
+    body: &[u8],
+    key: Result<[u8; 32], FieldError>,
     check: RutCheck,
-) -> (Result<Vec<Invoice>, Refusal>, Place) {
-    let is_small = body.len() < LARGE_BODY;
-    let parse = move || (parse_batch(content_type.as_deref(), &body, check), place);
-    if is_small {
-        return parse();
+    room: &Room,
+) -> Result<([u8; 32], Vec<Invoice>), Answer> {
+    match (parse_batch(content_type, body, check), key) {
+        (Ok(invoices), Ok(key)) => Ok((key, invoices)),
+        (Ok(_), Err(missing)) => Err(Answer::invalid(vec![missing], room)),
+        (Err(refusal), key) => Err(Answer::refused(refusal, key.err(), room)),
     }
-    // Its place goes with it: the client may leave before it is read.
-    let parsed = spawn_blocking(parse).await;
+}
+
+/// Works on a thread of its own, when it is its turn.
+async fn aside<T: Send + 'static>(room: &Room, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let turn = room.turn().await;
+    // The turn goes with it: the client may leave before it is done.
+    let done = spawn_blocking(move || (work(), turn)).await;
     // A panic there goes on here, where the request's own guard answers it.
-    parsed.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()))
+    done.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic())).0
 }
 
 fn batch(key: [u8; 32], caller: &str, invoices: &[Invoice]) -> Batch {

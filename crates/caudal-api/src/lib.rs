@@ -16,6 +16,7 @@ mod metrics;
 mod options;
 mod path;
 mod pressure;
+mod room;
 mod router;
 mod serve;
 mod server;

@@ -11,7 +11,8 @@ pub struct Limits {
     pub head: Duration,
     /// From the end of a request's headers to the end of its body.
     pub body: Duration,
-    /// Bytes of all bodies that are read or answered at once; a request whose body finds no room is turned away.
+    /// Bytes of all bodies that are read or answered at once, and of the answers on their way; a request whose body or
+    /// answer finds no room is turned away. The largest answer, to 8 MiB that are wrong, takes 48 MiB of three quarters.
     pub body_bytes: usize,
     /// Without a request; longer than load balancers keep theirs (60 s), so that it is they who close.
     pub idle: Duration,
@@ -19,6 +20,8 @@ pub struct Limits {
     pub ping: Duration,
     /// Without the client taking a byte of its answer.
     pub write: Duration,
+    /// From the beginning of an answer to its end, however many bytes it has; with HTTP/2 from the end of the time for the body.
+    pub answer: Duration,
     /// How long the rest of a request is still read after its last answer, so that the client gets to see it.
     pub linger: Duration,
     /// How long requests under way may take to end after a shutdown.
@@ -31,10 +34,11 @@ impl Default for Limits {
             connections: 4096,
             head: Duration::from_secs(10),
             body: Duration::from_secs(60),
-            body_bytes: 64 * 1024 * 1024,
+            body_bytes: 80 * 1024 * 1024,
             idle: Duration::from_secs(75),
             ping: Duration::from_secs(20),
             write: Duration::from_secs(30),
+            answer: Duration::from_secs(120),
             linger: Duration::from_secs(5),
             grace: Duration::from_secs(10),
         }

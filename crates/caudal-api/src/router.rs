@@ -15,12 +15,12 @@ use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::Answer;
-use crate::body::Room;
 use crate::callers::{Caller, Callers};
 use crate::docs::Documents;
 use crate::metrics::{Metrics, count};
 use crate::options::OnDuplicate;
 use crate::pressure::Pressure;
+use crate::room::Room;
 use crate::{batches, clients, invoices, path, span, wire};
 
 /// What the clients' routes work with. It is shared, not copied: axum copies its state several times for each request.
@@ -36,7 +36,7 @@ pub(crate) struct Service {
     pub(crate) rut_check: RutCheck,
     /// How long a body may take to come.
     pub(crate) body_limit: Duration,
-    /// Where bodies are kept.
+    /// Where bodies and answers are kept.
     pub(crate) room: Room,
 }
 

@@ -12,11 +12,11 @@ use caudal_telemetry::ops::{self, Probes};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::Room;
 use crate::callers::Callers;
 use crate::docs::{Documents, Offer};
 use crate::metrics::{self, Metrics};
 use crate::pressure::Pressure;
+use crate::room::Room;
 use crate::router::{self, Service};
 use crate::{InvalidKeys, OnDuplicate, Options, RutCheck, server};
 
@@ -115,23 +115,12 @@ pub async fn serve(
     let registry = metrics::registry_with(&metrics, &queue, &ledger);
     let callers = callers(options).await?;
     let pressure = Arc::new(Pressure::default());
-    let service = Service {
-        queue: queue.clone(),
-        ledger: ledger.clone(),
-        max_backlog: options.max_backlog,
-        pressure: pressure.clone(),
-        callers: callers.clone(),
-        on_duplicate: options.on_duplicate,
-        rut_check: options.rut_check.into(),
-        body_limit: options.limits.body,
-        room: Room::of(options.limits.body_bytes),
-    };
-    let documents = Documents::of(offer(options)).await;
+    let service = service(options, &queue, &ledger, pressure.clone(), callers.clone());
+    let routes = router::public(service, Documents::of(offer(options)).await, metrics.clone());
     tracing::info!(address = %listeners.address, ops.address = %listeners.ops_address, "listening");
     // The probes answer until the last request is done.
     let done = CancellationToken::new();
     let clients = async {
-        let routes = router::public(service, documents, metrics.clone());
         server::run(listeners.public, routes, options.limits, metrics.clone(), &shutdown).await;
         done.cancel();
     };
@@ -146,6 +135,26 @@ pub async fn serve(
     };
     let ((), operators, ..) = tokio::join!(clients, operators, fitness, pressed, keys);
     operators.map_err(Error::Accept)
+}
+
+fn service(
+    options: &Options,
+    queue: &Queue,
+    ledger: &Ledger,
+    pressure: Arc<Pressure>,
+    callers: Option<Arc<Callers>>,
+) -> Service {
+    Service {
+        queue: queue.clone(),
+        ledger: ledger.clone(),
+        max_backlog: options.max_backlog,
+        pressure,
+        callers,
+        on_duplicate: options.on_duplicate,
+        rut_check: options.rut_check.into(),
+        body_limit: options.limits.body,
+        room: Room::of(options.limits.body_bytes),
+    }
 }
 
 fn offer(options: &Options) -> Offer {

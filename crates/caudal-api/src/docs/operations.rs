@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Offer;
 use super::samples::{self, BATCH, Body, KEY, RUT};
 use crate::answer::Answer;
+use crate::room::Room;
 use crate::wire;
 
 /// One method on one path.
@@ -92,12 +93,12 @@ fn complaint(body: &Value) -> Answer {
 fn refusal(body: &[u8]) -> Answer {
     match parse_batch(None, body, RutCheck::Strict) {
         Ok(_) => Answer::Internal,
-        Err(refusal) => Answer::refused(refusal, None),
+        Err(refusal) => Answer::refused(refusal, None, &Room::boundless()),
     }
 }
 
 fn refusals() -> Vec<Told> {
-    let keyless = Answer::Invalid(vec![FieldError::missing_header("idempotency-key")]);
+    let keyless = Answer::invalid(vec![FieldError::missing_header("idempotency-key")], &Room::boundless());
     vec![
         told("sin_idempotency_key", "Falta la cabecera Idempotency-Key", keyless),
         told("json_incompleto", "El cuerpo no es JSON", refusal(br#"[{"numero_factura": "F-001""#)),
@@ -148,8 +149,12 @@ fn batch() -> Operation {
         }]),
         bodies: Vec::new(),
         answers: vec![
-            told("encolado", "Recién aceptado", Answer::Lote(samples::waiting())),
-            told("con_errores", "Terminado, con una factura rechazada", Answer::Lote(samples::with_errors())),
+            told("encolado", "Recién aceptado", Answer::lote(&samples::waiting(), &Room::boundless())),
+            told(
+                "con_errores",
+                "Terminado, con una factura rechazada",
+                Answer::lote(&samples::with_errors(), &Room::boundless()),
+            ),
             told("no_existe", "No existe, o terminó hace más de 24 horas", Answer::NotFound(wire::NO_SUCH_BATCH)),
             told("otro_metodo", "Otro método", Answer::MethodNotAllowed),
             told("no_disponible", "El servicio no está disponible", Answer::Unavailable),
@@ -168,32 +173,14 @@ fn client() -> Operation {
         summary: "Ver el saldo y las facturas de un cliente",
         description: "Las facturas van por orden de número, por páginas: para la página siguiente se repite la petición con `desde` \
                       igual a `siguiente`.",
-        parameters: json!([
-            {
-                "name": "rut",
-                "in": "path",
-                "required": true,
-                "description": "El RUT del cliente, con o sin puntos.",
-                "schema": {"type": "string"},
-                "example": RUT,
-            },
-            {
-                "name": "desde",
-                "in": "query",
-                "description": "El número de la primera factura de la página.",
-                "schema": {"type": "string", "default": ""},
-            },
-            {
-                "name": "limite",
-                "in": "query",
-                "description": "Cuántas facturas trae la página.",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-                "example": 1,
-            },
-        ]),
+        parameters: page(),
         bodies: Vec::new(),
         answers: vec![
-            told("cliente", "Un cliente y la primera de sus facturas", Answer::Cliente(samples::client())),
+            told(
+                "cliente",
+                "Un cliente y la primera de sus facturas",
+                Answer::cliente(&samples::client(), &Room::boundless()),
+            ),
             told("no_existe", "No existe", Answer::NotFound(wire::NO_SUCH_CLIENT)),
             told("limite_invalido", "limite no es válido", Answer::BadQuery(wire::BAD_PAGE)),
             told("otro_metodo", "Otro método", Answer::MethodNotAllowed),
@@ -201,6 +188,33 @@ fn client() -> Operation {
         ],
         allow: "GET,HEAD",
     }
+}
+
+/// What names a client, and a page of its invoices.
+fn page() -> Value {
+    json!([
+        {
+            "name": "rut",
+            "in": "path",
+            "required": true,
+            "description": "El RUT del cliente, con o sin puntos.",
+            "schema": {"type": "string"},
+            "example": RUT,
+        },
+        {
+            "name": "desde",
+            "in": "query",
+            "description": "El número de la primera factura de la página.",
+            "schema": {"type": "string", "default": ""},
+        },
+        {
+            "name": "limite",
+            "in": "query",
+            "description": "Cuántas facturas trae la página.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+            "example": 1,
+        },
+    ])
 }
 
 /// The schema of the intake's body.

@@ -66,19 +66,24 @@ async fn serve(socket: Socket, house: &House) {
     };
     let parts = connection.into_parts();
     let socket = parts.io.into_inner();
-    let error = ended.as_ref().and_then(|ended| ended.as_ref().err());
-    let waiting = turn.state() == State::Waiting && (socket.heard() || !parts.read_buf.is_empty());
+    let end = End { closed: house.leaving.is_cancelled(), ..end(&socket, ended.as_ref(), &parts.read_buf) };
+    part(socket, &end, house).await;
+}
+
+/// How it ended: of itself, with the library's word, or not.
+fn end<'b>(socket: &Socket, ended: Option<&hyper::Result<()>>, unread: &'b [u8]) -> End<'b> {
+    let (state, error) = (socket.turn().state(), ended.and_then(|ended| ended.as_ref().err()));
+    let waiting = state == State::Waiting && (socket.heard() || !unread.is_empty());
     // Where the library ended of itself behind an answer, what is unread belongs to a request that has it.
     let is_settled = matches!(ended, Some(Ok(()))) && !socket.late() && socket.answered();
-    let end = End {
-        open: !is_settled && (waiting || turn.state() == State::Busy),
+    End {
+        open: !is_settled && (waiting || state == State::Busy),
         malformed: socket.refused() || error.is_some_and(hyper::Error::is_parse),
         too_large: error.is_some_and(hyper::Error::is_parse_too_large),
         late: socket.late(),
-        closed: house.leaving.is_cancelled(),
-        unread: &parts.read_buf,
-    };
-    part(socket, &end, house).await;
+        unread,
+        ..End::default()
+    }
 }
 
 /// What the library lets through of bytes that are no request: one without its one `Host` (RFC 9112, 3.2; in HTTP/1.0 it

@@ -32,6 +32,8 @@ pub(super) struct Socket {
     head_since: Option<Instant>,
     /// Since when the client takes no byte.
     stuck_since: Option<Instant>,
+    /// Since when an answer is being written.
+    answering_since: Option<Instant>,
     reading: Alarm,
     writing: Alarm,
     late: bool,
@@ -49,6 +51,7 @@ impl Socket {
             answered: false,
             head_since: None,
             stuck_since: None,
+            answering_since: None,
             reading: Alarm::default(),
             writing: Alarm::default(),
             late: false,
@@ -115,7 +118,14 @@ impl Socket {
         self.turn.set(State::Waiting);
         self.answered = true;
         self.head_since = None;
+        self.answering_since = None;
         self.waiting_since = Instant::now();
+    }
+
+    /// Until when a client that takes no byte now has to take one: a few now and then do not prolong an answer.
+    fn write_deadline(&mut self) -> Instant {
+        let deadline = *self.stuck_since.get_or_insert_with(Instant::now) + self.limits.write;
+        self.answering_since.map_or(deadline, |since| deadline.min(since + self.limits.answer))
     }
 
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -165,12 +175,17 @@ impl AsyncWrite for Socket {
             Some(at) => return self.poll_write(cx, &bytes[..at]),
             None => {}
         }
+        if socket.turn.state() == State::Answered {
+            socket.answering_since.get_or_insert_with(Instant::now);
+        }
         if let Poll::Ready(result) = Pin::new(&mut socket.stream).poll_write(cx, bytes) {
             socket.stuck_since = None;
             return Poll::Ready(result);
         }
-        let since = *socket.stuck_since.get_or_insert_with(Instant::now);
-        ready!(socket.writing.poll(cx, since + socket.limits.write));
+        let deadline = socket.write_deadline();
+        ready!(socket.writing.poll(cx, deadline));
+        // Else the system would keep what was written, and go on offering it.
+        drop(socket.stream.set_zero_linger());
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 

@@ -12,7 +12,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::House;
@@ -56,13 +56,17 @@ impl Drop for Ending {
     }
 }
 
-/// The tasks of requests are waited for at the end, as those of connections.
+/// The tasks of requests, each from its head to the last byte of its answer, which has a limit. They are waited for at the
+/// end, as those of connections.
 #[derive(Clone)]
-struct Tasks(TaskTracker);
+struct Tasks {
+    tracker: TaskTracker,
+    limit: Duration,
+}
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, task: F) {
-        self.0.spawn(task);
+        self.tracker.spawn(timeout(self.limit, task));
     }
 }
 
@@ -79,17 +83,7 @@ pub(super) async fn serve(socket: Socket, house: &House) {
             answer
         }
     });
-    let connection = http2::Builder::new(Tasks(house.tasks.clone()))
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        // Larger heads reach the service, which answers them; there is a limit to that.
-        .max_header_list_size(4 * MAX_HEAD as u32)
-        .keep_alive_interval(house.limits.ping)
-        .keep_alive_timeout(house.limits.ping)
-        .serve_connection(TokioIo::new(socket), service);
-    let mut connection = pin!(connection);
+    let mut connection = pin!(builder(house).serve_connection(TokioIo::new(socket), service));
     tokio::select! {
         // A broken connection has nobody to tell.
         _ = &mut connection => return,
@@ -108,6 +102,21 @@ pub(super) async fn serve(socket: Socket, house: &House) {
         () = patience => {}
         () = sleep(house.limits.idle) => {}
     }
+}
+
+fn builder(house: &House) -> http2::Builder<Tasks> {
+    let limit = house.limits.body + house.limits.answer;
+    let mut builder = http2::Builder::new(Tasks { tracker: house.tasks.clone(), limit });
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        // Larger heads reach the service, which answers them; there is a limit to that.
+        .max_header_list_size(4 * MAX_HEAD as u32)
+        .keep_alive_interval(house.limits.ping)
+        .keep_alive_timeout(house.limits.ping);
+    builder
 }
 
 /// Returns once no request came for at least the limit, and none is under way.

@@ -12,11 +12,11 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use reqwest::{Body, Client};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::raw::{POST, Raw};
+use crate::raw::{Answer, POST, Raw};
 use crate::site::{NO_DATABASE, SOON, Site, options};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -59,6 +59,94 @@ async fn a_body_that_finds_no_room_is_answered_503_and_finds_it_once_others_are_
     holding.send("[]").await;
     assert_eq!(holding.answer().await.status, 409);
     assert_eq!(crowded().await.status, 409);
+}
+
+/// Asks for an answer of more than 8 MB, four times what is sent: each field that is missing is answered with all of it. More
+/// than the system keeps for a client that does not read.
+fn large_complaint() -> Vec<u8> {
+    let wrong = format!("[{{\"a\":\"{}\"}}]", "a".repeat(2_000_000));
+    format!("{POST}content-length: {}\r\n\r\n{wrong}", wrong.len()).into_bytes()
+}
+
+/// Room for one large complaint.
+fn narrow() -> Limits {
+    Limits { body_bytes: 16 * 1024 * 1024, linger: SHORT, ..Limits::default() }
+}
+
+/// Asks for a large complaint until the answer has this status.
+async fn complains(site: &Site, status: u16) -> Answer {
+    let asked = async || {
+        let mut other = Raw::to(site).await;
+        other.send(large_complaint()).await;
+        match other.answer().await {
+            answer if answer.status == status => Ok(answer),
+            answer => Err(answer.status),
+        }
+    };
+    caudal_testkit::wait::until("the answer has this status", SOON, asked).await.unwrap()
+}
+
+/// A client that has room for few bytes, and asked for a large complaint.
+async fn slow_client(site: &Site) -> Raw {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = Raw(socket.connect(site.address).await.unwrap());
+    client.send(large_complaint()).await;
+    client
+}
+
+#[tokio::test]
+async fn an_answer_keeps_its_room_until_it_is_read_and_others_hear_503() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, narrow()).await;
+    let mut slow = slow_client(&site).await;
+    let crowded = complains(&site, 503).await;
+    assert!(crowded.head.contains("retry-after: 2\r\n"), "{crowded:?}");
+    let mut small = Raw::to(&site).await;
+    small.send(format!("{POST}content-length: 2\r\n\r\n{{}}")).await;
+    assert_eq!(small.answer().await.status, 422, "a large answer does not turn small ones away");
+
+    let answer = slow.answer().await;
+    assert_eq!((answer.status, answer.body.len() > 8_000_000), (422, true));
+    assert_eq!(complains(&site, 422).await.body, answer.body);
+}
+
+#[tokio::test]
+async fn an_answer_larger_than_the_room_is_503_however_small_its_body() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, Limits { body_bytes: 4 * 1024 * 1024, ..Limits::default() }).await;
+    let wrong = format!("[{}{{}}]", "{},".repeat(9_999));
+    let mut client = Raw::to(&site).await;
+    client.send(format!("{POST}content-length: {}\r\n\r\n{wrong}", wrong.len())).await;
+    client.last_answer(503).await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_its_answer_drop_by_drop_is_cut_off() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, Limits { answer: 3 * SHORT, write: 10 * SOON, ..narrow() }).await;
+    let mut slow = slow_client(&site).await;
+    let trickling = async {
+        while let Ok(1..) = slow.0.read(&mut [0; 100]).await {
+            sleep(SHORT / 30).await;
+        }
+    };
+    timeout(SOON, trickling).await.expect("it may read for ever");
+    complains(&site, 422).await;
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_does_not_read_its_answer_loses_it() {
+    let redis = Redis::start().await.unwrap();
+    let site = site(&redis, Limits { body: 3 * SHORT, answer: SHORT, ..narrow() }).await;
+    let http2 = Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    let body = large_complaint().split_off(POST.len());
+    let body = body[body.iter().position(|byte| *byte == b'[').unwrap()..].to_owned();
+    let unread = http2.post(site.url("/facturas/")).body(body).send().await.unwrap();
+    assert_eq!(unread.status(), 422);
+    complains(&site, 422).await;
+    assert!(unread.bytes().await.is_err(), "it is whole");
+    assert_eq!(http2.get(site.url("/lotes/x")).send().await.unwrap().status(), 404, "its connection goes on");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(crate) struct Raw(pub(crate) TcpStream);
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Raw {
