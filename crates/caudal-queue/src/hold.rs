@@ -1,5 +1,7 @@
 //! What is done with leases on the way: renewed, given back, split, counted.
 
+use std::sync::atomic::Ordering;
+
 use crate::{
     Chunk, EntryId, Error, Lease, Queue, Settled,
     entry::Head,
@@ -36,21 +38,34 @@ impl Queue {
     }
 
     /// Gives leases back untouched, all of one consumer: any other worker may take them at once, this consumer only after a
-    /// lease time. A lease that is not this consumer's any more is left alone.
+    /// lease time. Neither the delivery nor a try that was marked is counted. A lease that is not this consumer's any more is
+    /// left alone.
     ///
     /// # Errors
     /// `Unavailable` and `Misconfigured`. Without a release the leases run out by themselves.
     pub async fn release(&self, leases: &[&Lease]) -> Result<(), Error> {
+        self.release_spare(leases).await?;
+        leases.iter().for_each(|lease| lease.grip.give_back());
+        Ok(())
+    }
+
+    /// As [`Queue::release`], of leases that are too many at a time: once they are dropped, this consumer too may take them
+    /// again at once.
+    ///
+    /// # Errors
+    /// Those of [`Queue::release`].
+    pub async fn release_spare(&self, leases: &[&Lease]) -> Result<(), Error> {
         for part in leases.chunks(LARGEST_CALL) {
             let Some((consumer, first, last)) = range(part) else { continue };
+            let (tried, untouched): (Vec<&Lease>, _) =
+                part.iter().copied().partition(|lease| lease.tried.load(Ordering::Relaxed));
             let mut call = self.scripts().release.prepare_invoke();
             call.key(&self.keys().stream).key(&self.keys().deaths);
-            call.arg(GROUP).arg(consumer).arg(first).arg(last).arg(NOBODY);
-            for lease in part {
+            call.arg(GROUP).arg(consumer).arg(first).arg(last).arg(NOBODY).arg(tried.len());
+            for lease in tried.into_iter().chain(untouched) {
                 call.arg(lease.id);
             }
             let _: u64 = or_if_no_group(call.invoke_async(&mut self.connection()).await, 0)?;
-            part.iter().for_each(|lease| lease.grip.give_back());
         }
         Ok(())
     }
@@ -81,11 +96,14 @@ impl Queue {
     }
 
     /// Counts a try of a suspect chunk, before the try, because its worker may die of it. Returns how often it has been tried,
-    /// this time included, or 0 where the lease is not this consumer's any more. What is settled, split or released is forgotten.
+    /// this time included, or 0 where the lease is not this consumer's any more. What is settled or split is forgotten, and the
+    /// try of what is released: nobody has died of it.
     ///
     /// # Errors
     /// `Unavailable` (it may have been counted) and `Misconfigured`.
     pub async fn mark(&self, lease: &Lease) -> Result<u32, Error> {
+        // Before the call, whose answer may get lost.
+        lease.tried.store(true, Ordering::Relaxed);
         let mut call = self.scripts().mark.prepare_invoke();
         call.key(&self.keys().stream).key(&self.keys().deaths);
         call.arg(GROUP).arg(&*lease.consumer).arg(lease.id).arg(KEPT.as_secs());

@@ -1,6 +1,9 @@
 //! One chunk in a worker's hands.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -39,6 +42,8 @@ pub struct Lease {
     /// A part of a chunk whose workers died: to be handled alone.
     pub suspect: bool,
     pub(crate) newer: bool,
+    /// A try of it may have been counted.
+    pub(crate) tried: AtomicBool,
     pub(crate) consumer: Arc<str>,
     pub(crate) grip: Grip,
 }
@@ -96,6 +101,7 @@ impl Lessor {
             attempts: head.attempts.into(),
             suspect: head.suspect,
             newer,
+            tried: AtomicBool::new(false),
             consumer: Arc::clone(&self.consumer),
             grip: self.hand.take(id),
         }

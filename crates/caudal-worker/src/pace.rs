@@ -14,8 +14,8 @@ const JITTER: f64 = 0.2;
 
 /// How many chunks to lease, so that they make about one set: learned from those seen last.
 ///
-/// Grows step by step, in larger ones where as many came as were asked for, so that large chunks after a few small ones bring
-/// no flood.
+/// Grows step by step, in larger ones where as many came as were asked for, so that a few small chunks are no reason to ask for
+/// many. Large ones may come all the same after many small ones: [`keep`] says how many of them to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Appetite(usize);
 
@@ -41,6 +41,18 @@ impl Appetite {
         let step = if counts.len() >= self.0 { 4 } else { 2 };
         Self(fitting.min(self.0 * step).clamp(FEWEST_CHUNKS, MOST_CHUNKS))
     }
+}
+
+/// How many of the chunks just leased, with these counts, are kept where `room` invoices are lacking to a set: what makes a set
+/// more at most, and one in any case. The others go back, for the chunks were larger than those before them.
+pub(crate) fn keep(counts: &[u32], room: usize) -> usize {
+    let mut room = room + SET;
+    let fits = |count: &&u32| {
+        let rest = room.checked_sub(**count as usize);
+        room = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    counts.iter().take_while(fits).count().max(1)
 }
 
 /// How many of the chunks, of which each has a count and may have to be alone, make the first set.

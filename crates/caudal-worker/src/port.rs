@@ -16,6 +16,7 @@ pub(crate) trait Port: Send + Sync + 'static {
     fn renew(&self, leases: &[&Self::Lease]) -> impl Future<Output = Result<Vec<EntryId>, Error>> + Send;
     fn settle(&self, ends: &[(&Self::Lease, &Settlement)]) -> impl Future<Output = Result<Vec<Settled>, Error>> + Send;
     fn release(&self, leases: &[&Self::Lease]) -> impl Future<Output = Result<(), Error>> + Send;
+    fn release_spare(&self, leases: &[&Self::Lease]) -> impl Future<Output = Result<(), Error>> + Send;
     fn split(&self, lease: &Self::Lease, parts: &[Chunk]) -> impl Future<Output = Result<Settled, Error>> + Send;
     fn mark(&self, lease: &Self::Lease) -> impl Future<Output = Result<u32, Error>> + Send;
     fn tidy(&self) -> impl Future<Output = Result<u64, Error>> + Send;
@@ -85,6 +86,10 @@ impl Port for Queue {
 
     async fn release(&self, leases: &[&Lease]) -> Result<(), Error> {
         self.release(leases).await
+    }
+
+    async fn release_spare(&self, leases: &[&Lease]) -> Result<(), Error> {
+        self.release_spare(leases).await
     }
 
     async fn split(&self, lease: &Lease, parts: &[Chunk]) -> Result<Settled, Error> {

@@ -76,21 +76,34 @@ impl<Q: Port, H: Handler> Processor<Q, H> {
             }
             match processed {
                 Ok(()) => self.gate.open(),
-                Err((left, cause)) => {
+                Err((mut left, cause)) => {
                     warn!(error = &cause as &dyn std::error::Error, "what cannot be handled now goes back");
                     self.gate.shut();
+                    left.extend(shelf.clear());
                     self.give_back(&left).await;
-                    self.give_back(&shelf.clear()).await;
                 }
             }
         }
     }
 
-    /// Gives leases back untouched. One that Redis does not take now runs out by itself.
+    /// Gives leases back untouched. Tells Redis until it hears, unless the worker must end: a suspect whose lease runs out has
+    /// its try counted as a death.
     pub(crate) async fn give_back(&self, set: &[Arc<Held<Q::Lease>>]) {
-        let leases: Vec<_> = set.iter().filter(|held| !held.is_lost()).map(|held| &held.lease).collect();
-        if !leases.is_empty() {
-            drop(self.queue.release(&leases).await);
+        let since = Instant::now();
+        let mut backoff = Backoff::default();
+        loop {
+            let leases: Vec<_> = set.iter().filter(|held| !held.is_lost()).map(|held| &held.lease).collect();
+            if leases.is_empty() {
+                return;
+            }
+            let heard = match self.queue.release(&leases).await {
+                Ok(()) => true,
+                Err(caudal_queue::Error::Unavailable(_)) => false,
+                Err(_) => since.elapsed() >= self.queue.lease_time(),
+            };
+            if heard || self.hurry.run_until_cancelled(sleep(backoff.next())).await.is_none() {
+                return;
+            }
         }
     }
 

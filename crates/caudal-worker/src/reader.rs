@@ -12,7 +12,7 @@ use crate::gate::Gate;
 use crate::handler::{Handler, Unavailable};
 use crate::hands::Hands;
 use crate::metrics::Metrics;
-use crate::pace::{Appetite, Backoff};
+use crate::pace::{Appetite, Backoff, keep};
 use crate::port::{Leased, Port, Reading};
 use crate::shelf::Shelf;
 
@@ -85,12 +85,23 @@ impl<Q: Port, R: Reading<Lease = Q::Lease>> Reader<Q, R> {
         if leases.is_empty() {
             return Ok(());
         }
+        self.stock(leases, room).await
+    }
+
+    /// Puts what was leased on the shelf, where `room` invoices are lacking; what is too much for it goes back.
+    async fn stock(&mut self, mut leases: Vec<Q::Lease>, room: usize) -> Result<(), Pause> {
         let counts: Vec<_> = leases.iter().map(|lease| lease.seen().count).collect();
         self.memory.appetite = self.memory.appetite.after(&counts);
+        let spare = leases.split_off(keep(&counts, room));
         let refused = self.shelf.put(self.hands.take(leases, self.queue.name()));
         if !refused.is_empty() {
             let leases: Vec<_> = refused.iter().map(|held| &held.lease).collect();
             self.queue.release(&leases).await?;
+        }
+        if !spare.is_empty() {
+            self.queue.release_spare(&spare.iter().collect::<Vec<_>>()).await?;
+            // They are the next, for whoever asks first.
+            self.memory.reclaimed = None;
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ impl<Q: Port, R: Reading<Lease = Q::Lease>, H: Handler> Core<Q, R, H> {
         }
     }
 
-    /// At most one set is read, one handled and one settled at the same time.
+    /// About one set is read, two at most, one handled and one settled at the same time.
     async fn stages(self, shutdown: &CancellationToken, hurry: &CancellationToken) {
         let Self { queue, consumer, handler, mut random, hands, probes, metrics } = self;
         let shelf = Arc::new(Shelf::default());

@@ -92,6 +92,18 @@ async fn what_a_consumer_gave_back_it_takes_again_only_after_a_lease_time() {
 }
 
 #[tokio::test]
+async fn what_was_one_too_many_a_consumer_may_take_again_at_once() {
+    let world = World::start().await;
+    world.admit(&batch(&[1])).await;
+    let mut consumer = world.queue.consumer("pod/1");
+    for lease in lease(&mut consumer, 1).await {
+        world.queue.release_spare(&[&lease]).await.unwrap();
+    }
+    let again = consumer.reclaim(1).await.unwrap().leases;
+    assert_eq!(again.iter().map(|lease| lease.deliveries).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
 async fn what_a_process_holds_it_never_reclaims_from_itself_but_what_it_dropped_it_does() {
     let world = World::start().await;
     world.admit(&batch(&[1, 1])).await;

@@ -138,7 +138,7 @@ async fn a_chunk_is_split_into_suspects_with_its_versions_and_the_backlog_stays(
 }
 
 #[tokio::test]
-async fn tries_of_a_suspect_are_counted_through_its_workers_deaths_and_forgotten_once_it_is_given_back() {
+async fn tries_of_a_suspect_are_counted_through_its_workers_deaths_but_not_those_that_end_with_its_return() {
     let world = World::start().await;
     world.admit(&batch(&[1])).await;
     let mut other = world.settled_in("pod/2").await;
@@ -150,8 +150,10 @@ async fn tries_of_a_suspect_are_counted_through_its_workers_deaths_and_forgotten
 
     world.queue.release(&[&taken]).await.unwrap();
     let mut third = world.queue.consumer("pod/3");
-    let again = reclaim(&mut third, 1).await.remove(0);
-    assert_eq!(world.queue.mark(&again).await.unwrap(), 1);
+    let untried = reclaim(&mut third, 1).await.remove(0);
+    world.queue.release(&[&untried]).await.unwrap();
+    let again = reclaim(&mut other, 1).await.remove(0);
+    assert_eq!(world.queue.mark(&again).await.unwrap(), 2);
     assert_eq!(counted(&world).await, 1);
     settle(&world, &again).await;
     assert_eq!(counted(&world).await, 0);

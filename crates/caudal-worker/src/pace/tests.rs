@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Appetite, Backoff, SET, first_set, retry_after};
+use super::{Appetite, Backoff, SET, first_set, keep, retry_after};
 
 #[test]
 fn the_appetite_grows_on_small_chunks_and_shrinks_at_once_on_large_ones() {
@@ -22,6 +22,16 @@ fn the_appetite_grows_on_small_chunks_and_shrinks_at_once_on_large_ones() {
 #[test]
 fn a_lone_small_chunk_is_no_reason_to_ask_for_a_flood() {
     assert!(Appetite::default().after(&[1]).chunks(SET) <= 8);
+}
+
+#[test]
+fn of_large_chunks_after_small_ones_two_sets_are_kept_at_most() {
+    assert_eq!(keep(&[250; 1_000], SET), 8);
+    assert_eq!(keep(&[250; 1_000], 1), 4);
+    assert_eq!(keep(&[1; 1_000], SET), 1_000);
+    assert_eq!(keep(&[5_000, 1], SET), 1);
+    assert_eq!(keep(&[0; 10], SET), 10);
+    assert_eq!(keep(&[1, 5_000, 1], 1), 1);
 }
 
 #[test]

@@ -79,6 +79,12 @@ impl State {
                 self.violate(format!("{owner} lives and has lost its lease"));
             }
         }
+        for owner in std::mem::take(&mut self.stream.bereaved) {
+            let well = self.workers.get(&owner).is_some_and(|health| health.well.elapsed() >= LEASE);
+            if well && self.redis_back.elapsed() >= LEASE {
+                self.violate(format!("{owner} lives and is counted as dead"));
+            }
+        }
     }
 
     /// Called when a worker has ended as it was told to: in time, and nothing is left in its hands.

@@ -1,6 +1,7 @@
 //! The queue in memory, as a worker reaches it: slowly, and not always.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(super) struct Lease {
     entry: Entry,
     hand: Hand,
     serial: u64,
+    tried: AtomicBool,
 }
 
 impl Drop for Lease {
@@ -96,18 +98,24 @@ impl Port for Redis {
     }
 
     async fn release(&self, leases: &[&Lease]) -> Result<(), Error> {
-        let (named, name) = (ids(leases), self.0.name.clone());
-        let release = move |state: &mut State| {
-            state.note(("given back by", &name, &named));
-            for id in named {
-                state.change(&name, id, |stream| stream.release(&name, id));
-            }
-        };
-        self.0.call("release", ids(leases), release).await?;
+        self.release_spare(leases).await?;
         for lease in leases {
             lease.hand.lock().unwrap().insert(lease.id, (lease.serial, Some(Instant::now())));
         }
         Ok(())
+    }
+
+    async fn release_spare(&self, leases: &[&Lease]) -> Result<(), Error> {
+        let (named, name) = (ids(leases), self.0.name.clone());
+        let tried: BTreeSet<_> =
+            leases.iter().filter(|lease| lease.tried.load(Ordering::Relaxed)).map(|lease| lease.id).collect();
+        let release = move |state: &mut State| {
+            state.note(("given back by", &name, &named));
+            for id in named {
+                state.change(&name, id, |stream| stream.release(&name, id, tried.contains(&id)));
+            }
+        };
+        self.0.call("release", ids(leases), release).await
     }
 
     async fn split(&self, lease: &Lease, parts: &[Chunk]) -> Result<Settled, Error> {
@@ -123,6 +131,7 @@ impl Port for Redis {
 
     async fn mark(&self, lease: &Lease) -> Result<u32, Error> {
         let (id, name) = (lease.id, self.0.name.clone());
+        lease.tried.store(true, Ordering::Relaxed);
         let mark = move |state: &mut State| {
             let tries = state.change(&name, id, |stream| stream.mark(&name, id));
             state.note(("marked by", &name, id, tries));
@@ -204,7 +213,8 @@ impl Reader {
             self.serial += 1;
             self.hand.lock().unwrap().insert(id, (self.serial, None));
             self.line.world.lock().stream.received(&self.line.name, id);
-            leases.push(Lease { id, name: entry_id(id), entry, hand: Arc::clone(&self.hand), serial: self.serial });
+            let (hand, tried) = (Arc::clone(&self.hand), AtomicBool::new(false));
+            leases.push(Lease { id, name: entry_id(id), entry, hand, serial: self.serial, tried });
         }
         leases
     }

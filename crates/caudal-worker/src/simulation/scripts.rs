@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) since: Instant,
     /// Its owner knows that it has it, and no call about it went wrong.
     known: bool,
+    /// Its owner has had a try of it counted.
+    tried: bool,
 }
 
 impl std::fmt::Debug for Entry {
@@ -42,12 +44,16 @@ impl Entry {
         self.position..self.position + self.count
     }
 
+    fn consumer(&self) -> Option<&str> {
+        match &self.owner {
+            Owner::Consumer(name) => Some(name),
+            Owner::Unread | Owner::Nobody => None,
+        }
+    }
+
     /// Its owner, if it knows that it has it.
     fn knowing_owner(&self) -> Option<String> {
-        match &self.owner {
-            Owner::Consumer(name) if self.known => Some(name.clone()),
-            _ => None,
-        }
+        self.consumer().filter(|_| self.known).map(str::to_owned)
     }
 
     pub(super) fn places(&self) -> impl Iterator<Item = Place> + use<> {
@@ -95,6 +101,8 @@ pub(super) struct Stream {
     pub(super) handed_out: Vec<u64>,
     /// The owners whose leases the last reclaim took over, though they knew of them.
     pub(super) overdue: Vec<String>,
+    /// The owners of those leases of the last reclaim that have had a try counted, which is a death now.
+    pub(super) bereaved: Vec<String>,
 }
 
 impl Stream {
@@ -117,6 +125,7 @@ impl Stream {
                 renewed: Instant::now(),
                 since: Instant::now(),
                 known: false,
+                tried: false,
             };
             self.add(entry);
             position += count;
@@ -154,6 +163,8 @@ impl Stream {
         };
         let found = self.entries.iter().filter(|(id, entry)| !forbidden.contains(id) && free(entry));
         let ids: Vec<_> = found.map(|(id, _)| *id).take(most).collect();
+        let tried = ids.iter().filter_map(|id| self.entries.get(id)).filter(|entry| entry.tried);
+        self.bereaved = tried.filter_map(|entry| entry.consumer().map(str::to_owned)).collect();
         self.overdue = ids.iter().filter_map(|id| self.entries.get(id)?.knowing_owner()).collect();
         self.hand_out(ids, consumer)
     }
@@ -166,6 +177,7 @@ impl Stream {
                 entry.renewed = Instant::now();
                 entry.deliveries += 1;
                 entry.known = false;
+                entry.tried = false;
                 self.handed_out.push(id);
                 out.push((id, entry.clone()));
             }
@@ -175,10 +187,7 @@ impl Stream {
 
     /// Who holds an entry now.
     pub(super) fn holder(&self, id: u64) -> Option<&str> {
-        match &self.entries.get(&id)?.owner {
-            Owner::Consumer(name) => Some(name),
-            Owner::Unread | Owner::Nobody => None,
-        }
+        self.entries.get(&id)?.consumer()
     }
 
     /// The consumer knows that it has it.
@@ -219,18 +228,21 @@ impl Stream {
     }
 
     /// Whether the lease was the consumer's.
-    pub(super) fn release(&mut self, consumer: &str, id: u64) -> bool {
+    pub(super) fn release(&mut self, consumer: &str, id: u64, tried: bool) -> bool {
         let Some(entry) = self.owned(consumer, id) else { return false };
         entry.owner = Owner::Nobody;
         entry.deliveries -= 1;
-        self.deaths.remove(&id);
+        entry.tried = false;
+        if tried {
+            self.deaths.entry(id).and_modify(|tries| *tries = tries.saturating_sub(1));
+            self.deaths.retain(|_, tries| *tries > 0);
+        }
         true
     }
 
     pub(super) fn mark(&mut self, consumer: &str, id: u64) -> u32 {
-        if self.owned(consumer, id).is_none() {
-            return 0;
-        }
+        let Some(entry) = self.owned(consumer, id) else { return 0 };
+        entry.tried = true;
         let tries = self.deaths.entry(id).or_default();
         *tries += 1;
         *tries

@@ -1,5 +1,6 @@
 //! Deaths and outages: everything accepted is recorded, once.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use caudal_testkit::wait;
@@ -77,10 +78,31 @@ async fn a_slow_worker_keeps_its_chunks_by_its_heartbeat() {
     eager.end().await;
 }
 
+/// Notes the most attempts and deliveries that an invoice came with.
+struct Counted {
+    handler: LedgerHandler,
+    counted: Arc<Mutex<(u32, u32)>>,
+}
+
+impl Handler for Counted {
+    async fn ready(&self) -> Result<(), Unavailable> {
+        self.handler.ready().await
+    }
+
+    async fn handle(&self, set: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
+        for delivery in set {
+            let mut counted = self.counted.lock().unwrap();
+            *counted = (counted.0.max(delivery.attempts), counted.1.max(delivery.deliveries));
+        }
+        self.handler.handle(set).await
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_lost_or_counted_while_postgresql_is_away() {
     let mut world = World::start().await;
-    let worker = world.worker();
+    let counted = Arc::default();
+    let worker = world.worker_with(Counted { handler: world.handler(), counted: Arc::clone(&counted) });
     let first = world.admit(&invoices(10), 1).await;
     world.finished(first).await;
 
@@ -94,6 +116,10 @@ async fn nothing_is_lost_or_counted_while_postgresql_is_away() {
 
     let status = world.finished(batch).await;
     assert_eq!((status.recorded, status.unchanged, status.rejected), (1_190, 10, 0));
+    let backlog = world.queue.backlog().await.unwrap();
+    assert_eq!((backlog.retry_invoices, backlog.dead), (0, 0));
+    let (attempts, deliveries) = *counted.lock().unwrap();
+    assert_eq!((attempts, deliveries), (0, 1), "what was counted against an invoice");
     assert_eq!(world.client(RUT).await.balance, "1200".parse().unwrap());
     wait::until("the worker is ready", Duration::from_secs(10), async || not(!worker.probes.is_ready())).await.unwrap();
     worker.end().await;
@@ -145,4 +171,43 @@ async fn a_worker_outlives_redis_and_goes_on_where_it_was() {
 
 fn not(still: bool) -> Result<(), &'static str> {
     if still { Err("still") } else { Ok(()) }
+}
+
+/// Begins, and then has nothing to work with.
+struct Away(mpsc::UnboundedSender<()>);
+
+impl Handler for Away {
+    async fn ready(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    async fn handle(&self, _: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
+        self.0.send(()).unwrap();
+        Err(Unavailable::new("away"))
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_handled_goes_back_also_when_redis_is_away_just_then() {
+    let mut world = World::start().await;
+    // Longer than the test: what comes back does so without a lease that runs out.
+    world.queue = world.queue.with_lease(Duration::from_secs(120));
+    world.admit(&invoices(10), 10).await;
+    let (tried, mut tries) = mpsc::unbounded_channel();
+    let worker = world.worker_with(Away(tried));
+    tries.recv().await.unwrap();
+
+    world.redis.kill().await.unwrap();
+    // It is tried again and again for a while, and no more once it is being given back.
+    let quiet = Duration::from_secs(4);
+    while let Ok(Some(())) = tokio::time::timeout(quiet, tries.recv()).await {}
+    world.redis.restart().await.unwrap();
+
+    wait::until("the chunk is given back", Duration::from_secs(20), async || match world.queue.backlog().await {
+        Ok(backlog) if backlog.waiting_chunks == 1 => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
+    worker.end().await;
 }

@@ -34,7 +34,10 @@ impl Model {
             if let Some(at) = self.owned(who, number) {
                 let deliveries = self.stream[at].pending.map_or(0, |pending| pending.deliveries.saturating_sub(1));
                 self.stream[at].pending = Some(Pending { owner: None, deliveries, ran_out: false });
-                self.deaths.remove(&number);
+                if handle.tried {
+                    self.deaths.entry(number).and_modify(|tries| *tries -= 1);
+                    self.deaths.retain(|_, tries| *tries > 0);
+                }
             }
             self.forget(handle);
             self.hand.insert((who, number), Hold::GivenBack);
@@ -62,10 +65,11 @@ impl Model {
 
     pub(crate) fn mark(&mut self, pick: u8) -> Answer {
         let picked = self.picked(&[pick], None);
-        let Some(Handle { who, entry, .. }) = picked.first() else { return Answer::Nothing };
+        let Some(Handle { serial, who, entry, .. }) = picked.first() else { return Answer::Nothing };
         if self.owned(*who, entry.number).is_none() {
             return Answer::Number(0);
         }
+        self.handles.iter_mut().filter(|handle| handle.serial == *serial).for_each(|handle| handle.tried = true);
         let tries = self.deaths.entry(entry.number).or_default();
         *tries += 1;
         Answer::Number((*tries).into())

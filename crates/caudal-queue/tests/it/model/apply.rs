@@ -132,7 +132,7 @@ impl Model {
                 self.hand.insert(place, Hold::GivenBack);
             } else {
                 entry.pending = Some(Pending { owner: Some(who), deliveries: before + 1, ran_out: false });
-                self.handles.push(Handle { serial, who, entry: entry.clone() });
+                self.handles.push(Handle { serial, who, entry: entry.clone(), tried: false });
                 self.hand.insert(place, Hold::Held(serial));
                 serials.push(serial);
             }

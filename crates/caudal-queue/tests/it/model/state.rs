@@ -156,6 +156,8 @@ pub(crate) struct Handle {
     pub(crate) serial: u32,
     pub(crate) who: Who,
     pub(crate) entry: Entry,
+    /// A try of it was counted.
+    pub(crate) tried: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
