@@ -92,6 +92,7 @@ async fn slow_client(site: &Site) -> Raw {
     socket.set_recv_buffer_size(4096).unwrap();
     let mut client = Raw(socket.connect(site.address).await.unwrap());
     client.send(large_complaint()).await;
+    assert_eq!(client.0.peek(&mut [0]).await.unwrap(), 1, "the answer has begun");
     client
 }
 
