@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     chart, command, deploy,
     packages::{self, ETCD, PGBOUNCER, POSTGRESQL, REDIS},
-    python,
+    python::{self, CELERY},
     tools::{self, Tool},
 };
 pub(crate) use machine::Machine;
@@ -115,7 +115,7 @@ fn programs(machine: &Machine) -> Result<()> {
     packages::provide(&REDIS)?;
     packages::provide(&POSTGRESQL)?;
     packages::provide(&PGBOUNCER)?;
-    python::ensure()?;
+    python::ensure(CELERY)?;
     if machine.without_chart().is_none() {
         chart::provide()?;
     }

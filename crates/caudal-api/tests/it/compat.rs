@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use crate::site::{Site, header};
 
 const RECORDED: &str = include_str!("compat/cases.json");
-/// Made by chance from what clients may send and may garble, and answered by the original's own libraries.
+/// Made by chance from what clients may send and may garble, and answered by the original's own libraries. `COMPAT_CASES` names a
+/// file of more, as `compat/original.py` makes them.
 const GENERATED: &str = include_str!("compat/generated.json");
 /// Where the original listened when it was recorded.
 const RECORDED_HOST: &str = "localhost:8010";
@@ -90,6 +91,17 @@ fn spelled_alike(value: Value) -> Value {
     }
 }
 
+/// What is answered otherwise on purpose: 422 where the original failed, and what these rules refuse, which it did not have.
+fn is_declared(noticed: &Noticed, expected: &Noticed) -> bool {
+    const OURS: [&str; 4] = ["finite_number", "decimal_whole_digits", "string_unicode", "string_too_long"];
+    let entries =
+        |of: &Noticed| of.body.as_ref().and_then(|body| body["detail"].as_array().cloned()).unwrap_or_default();
+    let mut told = entries(noticed);
+    let all = told.len();
+    told.retain(|entry| !OURS.iter().any(|rule| entry["type"] == *rule));
+    noticed.status == 422 && (expected.status == 500 || told.len() < all && told == entries(expected))
+}
+
 async fn replay_all(cases: &str) {
     let redis = Redis::start().await.unwrap();
     let site = Site::start(&redis.url()).await;
@@ -99,8 +111,11 @@ async fn replay_all(cases: &str) {
     let mut differing = Vec::new();
     for case in &cases {
         let (noticed, expected) = (replay(&site, &case.request).await, case.response.noticed(&host));
-        if noticed != expected {
-            differing.push(format!("{}: {noticed:?}, recorded {expected:?}", case.name));
+        if noticed != expected && !is_declared(&noticed, &expected) {
+            let asked =
+                String::from_utf8_lossy(&BASE64_STANDARD.decode(&case.request.body_base64).unwrap()).into_owned();
+            let headers = &case.request.headers;
+            differing.push(format!("{}: {headers:?} {asked}\n{noticed:?}, recorded {expected:?}", case.name));
         }
     }
     assert!(differing.is_empty(), "{} of {} differ:\n{}", differing.len(), cases.len(), differing.join("\n"));
@@ -113,5 +128,8 @@ async fn every_recorded_request_is_answered_as_the_original_did() {
 
 #[tokio::test]
 async fn every_generated_request_is_answered_as_the_original_did() {
-    replay_all(GENERATED).await;
+    match std::env::var_os("COMPAT_CASES") {
+        Some(file) => replay_all(&std::fs::read_to_string(file).unwrap()).await,
+        None => replay_all(GENERATED).await,
+    }
 }
