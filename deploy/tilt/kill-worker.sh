@@ -1,7 +1,8 @@
 #!/bin/sh
 # Ends one worker's pod without any grace: what it had is recorded by another within 30 s.
 set -eu
-worker=$(kubectl get pods --selector app.kubernetes.io/component=worker --field-selector status.phase=Running --output name | head -n 1)
+of=app.kubernetes.io/name=caudal,app.kubernetes.io/instance=caudal,app.kubernetes.io/component=worker
+worker=$(kubectl get pods --selector "$of" --field-selector status.phase=Running --output name | head -n 1)
 if [ -z "$worker" ]; then
     echo "no worker runs: send a burst first"
     exit 0

@@ -27,15 +27,25 @@ pub(crate) struct Call {
 pub(crate) struct Tiltfile(Vec<Call>);
 
 impl Tiltfile {
-    /// Evaluates the repository's.
+    /// Evaluates the repository's on this system.
     ///
     /// # Errors
     /// Python is missing, or the Tiltfile calls what Tilt does not have.
     pub(crate) fn evaluate() -> Result<Self> {
+        Self::declared(None)
+    }
+
+    /// Evaluates the repository's as on another system, which is called as `uname -s` calls it.
+    #[cfg(test)]
+    fn on(system: &str) -> Self {
+        Self::declared(Some(system)).unwrap()
+    }
+
+    fn declared(system: Option<&str>) -> Result<Self> {
         packages::provide(&packages::PYTHON)?;
         let root = repository::root();
         let mut python = Command::new("python3");
-        python.arg(root.join("crates/xtask/python/tilt.py")).arg(root.join("Tiltfile"));
+        python.arg(root.join("crates/xtask/python/tilt.py")).arg(root.join("Tiltfile")).args(system);
         let declared = command::text(&mut python).context("the Tiltfile")?;
         Ok(Self(serde_json::from_str(&declared)?))
     }

@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::Value;
+
 use super::{Call, Tiltfile};
 use crate::repository;
+
+/// Those on which the Tiltfile does not do the same.
+const SYSTEMS: [&str; 2] = ["Linux", "Darwin"];
 
 fn names(tiltfile: &Tiltfile) -> BTreeSet<String> {
     let locals = tiltfile.calls("local_resource").map(|call| call.text("name").to_owned());
@@ -20,8 +25,9 @@ fn resource<'a>(tiltfile: &'a Tiltfile, workload: &str) -> &'a Call {
 }
 
 #[test]
-fn a_compiled_program_gets_into_the_running_containers() {
-    let tiltfile = Tiltfile::evaluate().unwrap();
+fn on_linux_a_compiled_program_gets_into_the_running_containers() {
+    let tiltfile = Tiltfile::on("Linux");
+    assert_eq!(tiltfile.calls("docker_build").count(), 0);
     let image = tiltfile.calls("docker_build_with_restart").next().unwrap();
     assert_eq!(image.text("ref"), "ghcr.io/caudal-dev/caudal");
     let syncs = image.syncs();
@@ -37,13 +43,38 @@ fn a_compiled_program_gets_into_the_running_containers() {
 }
 
 #[test]
+fn elsewhere_the_image_compiles_the_program_from_what_it_is_given() {
+    let tiltfile = Tiltfile::on("Darwin");
+    let compiled_here = ["docker_build_with_restart", "local_resource"];
+    assert_eq!(compiled_here.map(|function| tiltfile.calls(function).count()), [0, 0]);
+    let image = tiltfile.calls("docker_build").next().unwrap();
+    assert_eq!((image.text("ref"), image.text("context")), ("ghcr.io/caudal-dev/caudal", "."));
+    let given = image.texts("only");
+    let dockerfile = fs::read_to_string(repository::root().join(image.text("dockerfile"))).unwrap();
+    let copied =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ").filter(|copy| !copy.starts_with("--from=")));
+    let copied: Vec<&str> = copied.flat_map(|copy| copy.rsplit_once(' ').unwrap().0.split(' ')).collect();
+    assert!(
+        !copied.is_empty() && copied.iter().all(|file| given.iter().any(|one| one == file)),
+        "{copied:?}, {given:?}"
+    );
+}
+
+#[test]
 fn every_file_that_the_tiltfile_names_is_there() {
-    let tiltfile = Tiltfile::evaluate().unwrap();
+    SYSTEMS.map(Tiltfile::on).iter().for_each(assert_files);
+}
+
+fn assert_files(tiltfile: &Tiltfile) {
     let files: Vec<String> = [
         tiltfile.calls("k8s_yaml").flat_map(|call| call.texts("yaml")).collect(),
         tiltfile.calls("helm").flat_map(|call| [call.texts("pathToChartDir"), call.texts("values")].concat()).collect(),
         tiltfile.calls("local_resource").flat_map(|call| call.texts("deps")).collect(),
         tiltfile.calls("docker_build_with_restart").map(|call| call.text("dockerfile").to_owned()).collect(),
+        tiltfile
+            .calls("docker_build")
+            .flat_map(|call| [call.texts("dockerfile"), call.texts("only")].concat())
+            .collect(),
         tiltfile.calls("cmd_button").filter_map(|call| call.texts("argv").into_iter().nth(1)).collect::<Vec<_>>(),
     ]
     .concat();
@@ -54,26 +85,46 @@ fn every_file_that_the_tiltfile_names_is_there() {
 
 #[test]
 fn what_waits_for_another_or_has_a_button_waits_for_and_belongs_to_something_that_is_declared() {
-    let tiltfile = Tiltfile::evaluate().unwrap();
-    let names = names(&tiltfile);
+    SYSTEMS.map(Tiltfile::on).iter().for_each(assert_declared);
+    let linux = Tiltfile::on("Linux");
+    for workload in ["caudal-api", "caudal-worker", "caudal-controller"] {
+        assert!(resource(&linux, workload).texts("resource_deps").contains(&"compile".to_owned()), "{workload}");
+    }
+}
+
+fn assert_declared(tiltfile: &Tiltfile) {
+    let names = names(tiltfile);
     let needed = tiltfile.calls("k8s_resource").flat_map(|call| call.texts("resource_deps"));
     let buttons = tiltfile.calls("cmd_button").map(|call| call.text("resource").to_owned());
     let unknown: Vec<String> = needed.chain(buttons).filter(|name| !names.contains(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?} are not among {names:?}");
-    for workload in ["caudal-api", "caudal-worker", "caudal-controller"] {
-        assert!(resource(&tiltfile, workload).texts("resource_deps").contains(&"compile".to_owned()), "{workload}");
-    }
-    assert!(resource(&tiltfile, "caudal-controller").texts("resource_deps").contains(&"definition".to_owned()));
+    assert!(resource(tiltfile, "caudal-controller").texts("resource_deps").contains(&"definition".to_owned()));
 }
 
 #[test]
 fn a_laptop_reaches_the_api_and_the_stores_and_no_worker_is_no_fault() {
-    let tiltfile = Tiltfile::evaluate().unwrap();
-    assert_eq!(resource(&tiltfile, "caudal-api").texts("port_forwards"), ["8000:8000", "9090:9090"]);
-    assert_eq!(resource(&tiltfile, "caudal-redis").texts("port_forwards"), ["6379:6379"]);
-    assert_eq!(resource(&tiltfile, "caudal-postgresql").texts("port_forwards"), ["5432:5432"]);
-    assert_eq!(resource(&tiltfile, "caudal-worker").text("pod_readiness"), "ignore");
+    SYSTEMS.map(Tiltfile::on).iter().for_each(assert_reached);
+}
+
+fn assert_reached(tiltfile: &Tiltfile) {
+    assert_eq!(resource(tiltfile, "caudal-api").texts("port_forwards"), ["8001:8000", "9090:9090"]);
+    assert_eq!(resource(tiltfile, "caudal-redis").texts("port_forwards"), ["6379:6379"]);
+    assert_eq!(resource(tiltfile, "caudal-postgresql").texts("port_forwards"), ["5432:5432"]);
+    assert_eq!(resource(tiltfile, "caudal-worker").text("pod_readiness"), "ignore");
     let unlabelled: Vec<&Call> =
         tiltfile.calls("k8s_resource").filter(|call| call.texts("labels").is_empty()).collect();
     assert!(unlabelled.is_empty(), "in no group: {unlabelled:?}");
+}
+
+#[test]
+fn the_button_kills_a_worker_of_the_release_and_of_no_other() {
+    let render = fs::read_to_string(repository::root().join("charts/caudal/ci/rendered/default-values.yaml")).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&render).unwrap();
+    let worker = objects.iter().find(|one| one["kind"] == "Deployment" && one["metadata"]["name"] == "caudal-worker");
+    let labels = worker.unwrap()["spec"]["selector"]["matchLabels"].as_object().unwrap();
+    let labels = labels.iter().map(|(label, value)| format!("{label}={}", value.as_str().unwrap()));
+    let argv = Tiltfile::on("Linux").button("kill").unwrap();
+    let script = fs::read_to_string(repository::root().join(&argv[1])).unwrap();
+    let of = script.lines().find_map(|line| line.strip_prefix("of=")).unwrap();
+    assert_eq!(of.split(',').map(str::to_owned).collect::<BTreeSet<_>>(), labels.collect());
 }
