@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// The API key; better given by the environment, where no list of processes shows it
     #[arg(long, env = "CAUDAL_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<ApiKey>,
+    /// A name of this run, which goes into every key: under another name what was accepted before is taken once more
+    #[arg(long, value_name = "NAME")]
+    run: Option<String>,
     /// Invoices in a batch, 1 to 10,000; a repeated command must use the same
     #[arg(long, default_value = "500", value_parser = read::batch_size, value_name = "INVOICES")]
     batch: usize,
@@ -68,7 +71,7 @@ pub(crate) async fn run(options: Options, shutdown: CancellationToken) -> anyhow
     let source = Source::open(&options.file, options.format)?;
     let mut report = Report::new(&source, options.json, options.wait)?;
     let batches = read::start(source, options.batch)?;
-    let courier = Courier::new(client, Duration::from_secs(options.patience), report.bar());
+    let courier = Courier::new(client, options.run, Duration::from_secs(options.patience), report.bar());
 
     let sending = async {
         send(&courier, batches, options.concurrency, &mut report).await?;

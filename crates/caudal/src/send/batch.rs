@@ -49,9 +49,10 @@ impl Batch {
         format!("[{}]", texts.join(","))
     }
 
-    /// The request's idempotency key.
-    pub(super) fn key(&self) -> String {
-        hex::encode(self.digest)
+    /// The request's idempotency key: of the content, and of the run's name where it has one.
+    pub(super) fn key(&self, run: Option<&str>) -> String {
+        let named = |name: &str| Sha256::new_with_prefix(self.digest).chain_update(name).finalize().into();
+        hex::encode(run.map_or(self.digest, named))
     }
 
     /// Leaves out the elements at these positions, and takes another key.

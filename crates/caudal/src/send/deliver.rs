@@ -22,6 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Courier {
     pub(super) client: Client,
+    run: Option<String>,
     patience: Duration,
     bar: ProgressBar,
     progress: Mutex<Progress>,
@@ -61,10 +62,10 @@ pub(super) struct Delivered {
 }
 
 impl Courier {
-    /// Nothing is waited for longer than `patience` while nothing goes forward. Why it waits is told beside the bar.
-    pub(super) fn new(client: Client, patience: Duration, bar: ProgressBar) -> Self {
+    /// The keys are those of this run. Nothing is waited for longer than `patience` while nothing goes forward. Why it waits is told beside the bar.
+    pub(super) fn new(client: Client, run: Option<String>, patience: Duration, bar: ProgressBar) -> Self {
         let progress = Progress { forward: Instant::now(), told: String::new() };
-        Self { client, patience, bar, progress: Mutex::new(progress) }
+        Self { client, run, patience, bar, progress: Mutex::new(progress) }
     }
 
     /// Something went forward: patience begins anew.
@@ -84,7 +85,7 @@ impl Courier {
         let mut pause = FIRST_PAUSE;
         let (mut id, mut earlier) = (None, false);
         while !batch.elements.is_empty() {
-            match self.client.post(&batch.key(), batch.body()).await {
+            match self.client.post(&batch.key(self.run.as_deref()), batch.body()).await {
                 Answer::Accepted { batch, earlier: known } => {
                     (id, earlier) = (batch, known);
                     break;

@@ -231,3 +231,19 @@ async fn an_interrupted_run_says_how_to_go_on_and_the_next_one_does() {
     assert_eq!(summary(&sent)["accepted_earlier"], 50, "{}", sent.stdout);
     assert_eq!(stack.totals().await.unwrap(), "100 150.00 150.00");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_another_runs_name_what_was_accepted_is_taken_once_more() {
+    let stack = Stack::start().await;
+    let (api, _worker) = tokio::join!(stack.api(), stack.worker());
+    let file = Scratch::new("run.csv", &csv(3));
+    assert!(send(&stack, &api, file.path(), &["--wait"]).await.success);
+    stack.ask("TRUNCATE invoices, clients").await.unwrap();
+
+    for earlier in [0, 3] {
+        let sent = send(&stack, &api, file.path(), &["--run", "restored", "--json", "--wait"]).await;
+        assert!(sent.success, "{}", sent.stderr);
+        assert_eq!(summary(&sent)["accepted_earlier"], earlier);
+        assert_eq!(stack.totals().await.unwrap(), "3 4.50 4.50");
+    }
+}

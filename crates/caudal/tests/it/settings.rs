@@ -19,7 +19,7 @@ enum Try {
 
 use Try::{Any, Judged, Wrong};
 
-const TRIES: [(&str, Try); 29] = [
+const TRIES: [(&str, Try); 30] = [
     ("--after", Wrong("7")),
     ("--api-key", Judged("ñ")),
     ("--api-keys-file", Judged("/nowhere")),
@@ -47,6 +47,7 @@ const TRIES: [(&str, Try); 29] = [
     ("--reason", Any),
     ("--redis-url", Judged("http://localhost")),
     ("--release", Any),
+    ("--run", Any),
     ("--rut-check", Wrong("maybe")),
     ("--url", Wrong("localhost:8000")),
 ];

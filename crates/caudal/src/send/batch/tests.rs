@@ -16,7 +16,7 @@ fn cut(texts: &[&str], most: usize) -> Vec<Batch> {
 }
 
 fn keys(texts: &[&str]) -> Vec<String> {
-    cut(texts, 1).iter().map(Batch::key).collect()
+    cut(texts, 1).iter().map(|batch| batch.key(None)).collect()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn what_is_left_out_changes_the_key_in_the_same_way_at_every_run() {
     let left_out = |positions: &[usize]| {
         let mut batch = cut(&["1", "2", "3"], 3).remove(0);
         let out: Vec<_> = batch.leave_out(&positions.iter().copied().collect()).iter().map(|one| one.place).collect();
-        (out, batch.body(), batch.key())
+        (out, batch.body(), batch.key(None))
     };
     let (out, body, key) = left_out(&[1]);
     assert_eq!((out, body.as_str()), (vec![2], "[1,3]"));
