@@ -8,7 +8,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use caudal_testkit::programs;
 
 use crate::{
@@ -126,6 +126,17 @@ fn render(root: &Path, namespace: &str, more: &[&str]) -> Result<String> {
     Ok(command::text(&mut helm)? + "\n")
 }
 
+/// What the alerts say of one release's controller, and what stands for it where they are about whatever Prometheus reads. It may
+/// attach a `namespace` or not: that of a QueueScaler is `exported_namespace` where it does.
+const OF_ANY_CONTROLLER: [(&str, &str); 2] = [
+    ("by (exported_namespace, name)", "by (namespace, exported_namespace, name)"),
+    // A namespace's own Lease may be held by another release's controller, whose metric has another `namespace`.
+    (
+        r#"max(caudal_controller_leads{lease="caudal"})"#,
+        r#"max by (namespace, exported_namespace, lease) (caudal_controller_leads{lease!="caudal-controller"})"#,
+    ),
+];
+
 /// The chart's alerts as a file of rules, for a Prometheus without the operator: about whatever it reads.
 fn alerts(root: &Path) -> Result<String> {
     let set = "auth.existingSecret=unused,metrics.prometheusRule.enabled=true";
@@ -139,7 +150,12 @@ fn alerts(root: &Path) -> Result<String> {
         text.push('\n');
     }
     let of = r#"namespace="caudal",job="caudal-metrics""#;
-    Ok(text.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), ""))
+    text = text.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), "");
+    for (one, any) in OF_ANY_CONTROLLER {
+        ensure!(text.contains(one), "no alert says {one}");
+        text = text.replace(one, any);
+    }
+    Ok(text)
 }
 
 fn readme(root: &Path) -> Result<String> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use promql_parser::label::Matchers;
-use promql_parser::parser::{self, Expr, VectorSelector};
+use promql_parser::label::{MatchOp, Matchers};
+use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::Value;
 
@@ -21,6 +21,7 @@ fn known() -> (BTreeSet<String>, BTreeSet<String>) {
         let name = cells[1].trim_matches('`').to_owned();
         if cells[2] == "histogram" {
             metrics.extend(["_bucket", "_sum", "_count"].map(|part| format!("{name}{part}")));
+            labels.insert("le".to_owned());
         }
         metrics.insert(name);
         labels.extend(cells[3].split(',').map(|label| label.trim().trim_matches('`').to_owned()));
@@ -54,6 +55,26 @@ fn every_alert_is_about_metrics_that_exist() {
     }
 }
 
+/// There are no labels that Prometheus attaches for certain, and no release to be named after.
+#[test]
+fn the_plain_alerts_tell_one_queuescaler_from_another_whatever_prometheus_attaches() {
+    let plain = objects(&fs::read_to_string(root().join("deploy/prometheus-alerts.yaml")).unwrap());
+    let mut grouped = 0;
+    for rule in plain[0]["groups"][0]["rules"].as_array().unwrap() {
+        let asked = asked_for(rule["expr"].as_str().unwrap());
+        let pinned: Vec<&String> =
+            asked.pinned.iter().filter(|label| !["role", "reason"].contains(&label.as_str())).collect();
+        assert!(pinned.is_empty(), "{rule}: {pinned:?}");
+        for labels in &asked.groups {
+            assert!(["namespace", "exported_namespace"].iter().all(|one| labels.iter().any(|it| it == one)), "{rule}");
+        }
+        let of_objects = asked.metrics.iter().any(|metric| metric.starts_with("caudal_queuescaler_"));
+        assert!(!of_objects || !asked.groups.is_empty(), "{rule}");
+        grouped += asked.groups.len();
+    }
+    assert!(grouped > 2, "{grouped}");
+}
+
 #[test]
 fn every_panel_is_about_metrics_that_exist() {
     let dashboard: Value =
@@ -66,13 +87,18 @@ fn every_panel_is_about_metrics_that_exist() {
     }
 }
 
-fn assert_known(asked: &str) {
+fn asked_for(asked: &str) -> AskedFor {
     let expression = parser::parse(asked).unwrap_or_else(|error| panic!("{asked}: {error}"));
     let mut asked_for = AskedFor::default();
     walk_expr(&mut asked_for, &expression).unwrap();
+    asked_for
+}
+
+fn assert_known(asked: &str) {
+    let asked_for = asked_for(asked);
     assert!(!asked_for.metrics.is_empty(), "{asked}");
     let (metrics, labels) = known();
-    let added = ["namespace", "job"].map(str::to_owned);
+    let added = ["namespace", "exported_namespace", "job", "pod"].map(str::to_owned);
     for metric in asked_for.metrics {
         assert!(metrics.contains(&metric), "{asked}: no metric {metric}");
     }
@@ -85,6 +111,10 @@ fn assert_known(asked: &str) {
 struct AskedFor {
     metrics: Vec<String>,
     labels: Vec<String>,
+    /// Labels that must have one value.
+    pinned: Vec<String>,
+    /// What each aggregate keeps apart.
+    groups: Vec<Vec<String>>,
 }
 
 impl AskedFor {
@@ -92,6 +122,12 @@ impl AskedFor {
         self.metrics.extend(selector.name.clone());
         let Matchers { matchers, .. } = &selector.matchers;
         self.labels.extend(matchers.iter().map(|matcher| matcher.name.clone()));
+        let pinned = matchers.iter().filter(|matcher| matches!(matcher.op, MatchOp::Equal | MatchOp::Re(_)));
+        self.pinned.extend(pinned.map(|matcher| matcher.name.clone()));
+    }
+
+    fn name(&mut self, modifier: Option<&LabelModifier>) {
+        self.labels.extend(modifier.iter().flat_map(|modifier| modifier.labels().labels.clone()));
     }
 }
 
@@ -102,6 +138,13 @@ impl ExprVisitor for AskedFor {
         match expression {
             Expr::VectorSelector(selector) => self.add(selector),
             Expr::MatrixSelector(range) => self.add(&range.vs),
+            Expr::Aggregate(aggregate) => {
+                self.name(aggregate.modifier.as_ref());
+                if let Some(LabelModifier::Include(labels)) = &aggregate.modifier {
+                    self.groups.push(labels.labels.clone());
+                }
+            }
+            Expr::Binary(pair) => self.name(pair.modifier.as_ref().and_then(|modifier| modifier.matching.as_ref())),
             _ => {}
         }
         Ok(true)
