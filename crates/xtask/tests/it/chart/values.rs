@@ -7,7 +7,7 @@ use serde_json::json;
 use super::helm::{BOTH, helm, output, text, values_files};
 
 /// What is set, and what the refusal must say: the value's name and what is wrong with it.
-const REFUSED: [(&[&str], &[&str]); 30] = [
+const REFUSED: [(&[&str], &[&str]); 32] = [
     (&["api.replicaCount=two"], &["/api/replicaCount", "integer"]),
     (&["api.replicas=2"], &["/api", "replicas"]),
     (&["api.maxBacklog=0"], &["/api/maxBacklog", "minimum"]),
@@ -30,6 +30,8 @@ const REFUSED: [(&[&str], &[&str]); 30] = [
     (&["redis.maxMemory=0kb"], &["redis.maxMemory: 0kb"]),
     (&["redis.resources.limits.memory=805306368"], &["redis.maxMemory: 768mb", "limits.memory, 805306368:"]),
     (&["redis.resources.limits.memory=-1"], &["/redis/resources/limits/memory", "minimum"]),
+    (&["api.apiKeys.existingSecret=clients"], &["test.apiKey.existingSecret", "api.apiKeys.existingSecret"]),
+    (&["worker.extraVolumeMounts[0].name=authority"], &["/worker/extraVolumeMounts/0", "mountPath"]),
     (&["ingress.enabled=true"], &["ingress.hosts"]),
     (&["autoscaling.minReplicas=11"], &["autoscaling.minReplicas", "autoscaling.maxReplicas"]),
     (&["controller.enabled=false"], &["controller.enabled", "autoscaling.enabled"]),
