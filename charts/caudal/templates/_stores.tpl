@@ -8,6 +8,16 @@
 {{- if and .Values.postgresql.bundled (not .Values.controller.only) -}}true{{- end -}}
 {{- end }}
 
+{{/* The Services of the release, as a JSON list. */}}
+{{- define "caudal.services" -}}
+{{- $name := include "caudal.fullname" . -}}
+{{- $services := list (printf "%s-metrics" $name) -}}
+{{- if not .Values.controller.only -}}{{- $services = append $services $name -}}{{- end -}}
+{{- if include "caudal.bundledRedis" . -}}{{- $services = append $services (printf "%s-redis" $name) -}}{{- end -}}
+{{- if include "caudal.bundledPostgresql" . -}}{{- $services = append $services (printf "%s-postgresql" $name) -}}{{- end -}}
+{{- toJson $services -}}
+{{- end }}
+
 {{/* Whether the release's workers are scaled: not empty then. */}}
 {{- define "caudal.autoscaled" -}}
 {{- if and .Values.autoscaling.enabled (not .Values.controller.only) -}}true{{- end -}}
@@ -41,7 +51,7 @@ true
 - name: REDIS_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "caudal.authSecret" . }}
+      name: {{ include "caudal.authSecret" . | quote }}
       key: redis-password
 - name: REDIS_URL
   value: redis://:$(REDIS_PASSWORD)@{{ include "caudal.fullname" . }}-redis:6379/0
@@ -49,8 +59,8 @@ true
 - name: REDIS_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.redis.external.existingSecret }}
-      key: {{ .Values.redis.external.urlKey }}
+      name: {{ .Values.redis.external.existingSecret | quote }}
+      key: {{ .Values.redis.external.urlKey | quote }}
 {{- end }}
 {{- end }}
 
@@ -61,7 +71,7 @@ true
 - name: POSTGRES_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ include "caudal.authSecret" .root }}
+      name: {{ include "caudal.authSecret" .root | quote }}
       key: postgres-password
       {{- with .optional }}
       optional: true
@@ -72,8 +82,8 @@ true
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ $values.postgresql.external.existingSecret }}
-      key: {{ $values.postgresql.external.urlKey }}
+      name: {{ $values.postgresql.external.existingSecret | quote }}
+      key: {{ $values.postgresql.external.urlKey | quote }}
       {{- with .optional }}
       optional: true
       {{- end }}

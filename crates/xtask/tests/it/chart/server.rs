@@ -1,12 +1,13 @@
 //! What a real API server makes of the chart.
 
+use std::fs;
 use std::time::Duration;
 
 use caudal_testkit::wait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::helm::{BOTH, identity, rendered, values_files};
+use super::helm::{BOTH, helm, identity, objects, output, rendered, root, text, values_files};
 use super::plane::{file, namespace, on, plane};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -21,7 +22,8 @@ async fn every_render_is_accepted_and_its_pods_are_restricted() {
     for (name, _) in values_files() {
         let objects = rendered(&name);
         let pods = objects.iter().filter_map(pod);
-        let objects: Vec<Value> = pods.chain(objects.iter().cloned()).map(placed).collect();
+        let objects: Vec<Value> =
+            pods.chain(objects.iter().cloned()).map(|object| placed(object, "invoices")).collect();
         let file = file(&folder, &objects);
         let told = plane.kubectl(&["apply", "--server-side", "--dry-run=server", "--filename", &file]).await;
         assert!(told.is_ok(), "{name}: {told:?}");
@@ -29,10 +31,10 @@ async fn every_render_is_accepted_and_its_pods_are_restricted() {
 }
 
 /// In its own namespace, or in the release's where it names none.
-fn placed(mut object: Value) -> Value {
+fn placed(mut object: Value, namespace: &str) -> Value {
     let cluster_wide = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"].map(Value::from);
     if object["metadata"]["namespace"].is_null() && !cluster_wide.contains(&object["kind"]) {
-        object["metadata"]["namespace"] = "invoices".into();
+        object["metadata"]["namespace"] = namespace.into();
     }
     object
 }
@@ -87,7 +89,7 @@ async fn a_reinstall_takes_up_the_passwords_that_an_uninstall_left() {
 }
 
 #[tokio::test]
-async fn releases_in_one_namespace_leave_each_other_alone_whatever_their_names() {
+async fn releases_in_one_namespace_leave_each_other_alone() {
     let plane = plane().await;
     let long = "a-release-whose-name-is-as-long-as-helm-will-allow-it";
     // The first one is installed before its namespace is there, when the chart can look for no passwords in it.
@@ -118,9 +120,87 @@ async fn releases_in_one_namespace_leave_each_other_alone_whatever_their_names()
     }
 }
 
+#[tokio::test]
+async fn a_release_whose_service_is_there_as_another_ones_is_told_to_take_another_name() {
+    let plane = plane().await;
+    for (program, [first, second]) in BOTH.into_iter().zip([["caudal", "caudal-redis"], ["caudal-metrics", "caudal"]]) {
+        let namespace_of = format!("meeting-{program}");
+        namespace(&plane, &namespace_of).await;
+        on(&plane, program, &["install", first, "charts/caudal", "--namespace", &namespace_of]);
+        let install = ["install", second, "charts/caudal", "--namespace", &namespace_of];
+        let told = output(helm(program).args(install).env("KUBECONFIG", plane.kubeconfig()));
+        let told = String::from_utf8(told.stderr).unwrap();
+        assert!(told.contains("fullnameOverride: ") && told.contains(&format!("the release {first:?}")), "{told}");
+        on(&plane, program, &[&install[..], &["--set", "fullnameOverride=elsewhere"]].concat());
+        // Its own are no obstacle to it.
+        on(&plane, program, &["upgrade", first, "charts/caudal", "--namespace", &namespace_of]);
+    }
+}
+
+/// In YAML such a text is a number or a truth unless it is quoted.
+#[tokio::test]
+async fn names_that_read_like_something_else_stay_names() {
+    let plane = plane().await;
+    for name in ["2024", "1e3"] {
+        namespace(&plane, name).await;
+    }
+    let folder = TempDir::new().unwrap();
+    let external = ["redis.external.existingSecret=1", "redis.external.urlKey=2", "redis.external.passwordKey=3"];
+    let stores = ["redis.bundled=false", "postgresql.bundled=false", "redis.external.url=redis://redis"];
+    let ledger = ["postgresql.external.existingSecret=4", "postgresql.external.urlKey=5"];
+    let bundled =
+        ["auth.existingSecret=6", "redis.persistence.storageClass=7", "postgresql.persistence.storageClass=8"];
+    let named = ["nameOverride=2024", "fullnameOverride=true", "controller.serviceAccount.name=9"];
+    let api = ["api.apiKeys.existingSecret=10", "test.apiKey.existingSecret=11", "test.apiKey.key=12"];
+    let ingress = ["ingress.enabled=true", "ingress.hosts={13}", "ingress.className=14"];
+    let more = ["networkPolicy.enabled=true", "controller.watchNamespaces={1e3}", "controller.secretNames={15}"];
+    let monitoring = ["metrics.prometheusRule.enabled=true", "metrics.serviceMonitor.enabled=true"];
+    for stores in [bundled.to_vec(), [&external[..], &stores, &ledger].concat()] {
+        let mut template = helm("helm");
+        template.args(["template", "2025", "charts/caudal", "--namespace", "2024"]);
+        for value in [&stores[..], &named, &api, &ingress, &more, &monitoring].concat() {
+            let truth = value.ends_with("=true") && !value.starts_with("fullname") || value.ends_with("=false");
+            template.args([if truth { "--set" } else { "--set-string" }, value]);
+        }
+        let objects: Vec<Value> =
+            objects(&text(&mut template)).into_iter().map(|object| placed(object, "2024")).collect();
+        let pods: Vec<Value> = objects.iter().filter_map(pod).map(|object| placed(object, "2024")).collect();
+        let file = file(&folder, &[objects, pods].concat());
+        plane.kubectl(&["apply", "--server-side", "--dry-run=server", "--filename", &file]).await.unwrap();
+    }
+}
+
 fn release_of(deployment: &Value) -> Option<&str> {
     let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array()?;
     variables.iter().find(|variable| variable["name"] == "CAUDAL_RELEASE")?["value"].as_str()
+}
+
+#[tokio::test]
+async fn the_controller_may_scale_what_its_further_rules_name_wherever_it_looks() {
+    let plane = plane().await;
+    for name in ["scaling", "scaled"] {
+        namespace(&plane, name).await;
+    }
+    let values = root().join("charts/caudal/ci/authority-values.yaml").display().to_string();
+    let more = ["--set", "controller.watchNamespaces={scaled}"];
+    on(
+        &plane,
+        "helm",
+        &[&["install", "caudal", "charts/caudal", "--namespace", "scaling", "--values", &values], &more[..]].concat(),
+    );
+    let folder = TempDir::new().unwrap();
+    for watched in ["scaling", "scaled"] {
+        for (group, resource, may) in [("argoproj.io", "rollouts", "true"), ("apps", "replicasets", "false")] {
+            let of = json!({ "namespace": watched, "verb": "patch", "group": group, "resource": resource, "subresource": "scale" });
+            let asked = json!({ "user": "system:serviceaccount:scaling:caudal-controller", "resourceAttributes": of });
+            let review =
+                json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": asked });
+            let path = folder.path().join("review.json");
+            fs::write(&path, review.to_string()).unwrap();
+            let review = ["create", "--output=jsonpath={.status.allowed}", "--filename", &path.display().to_string()];
+            assert_eq!(plane.kubectl(&review).await.unwrap(), may, "{watched}, {resource}");
+        }
+    }
 }
 
 #[tokio::test]
