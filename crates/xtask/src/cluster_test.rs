@@ -228,7 +228,9 @@ async fn ledger_holds(slices: usize) -> Result<()> {
         let found = sample::balances_of(&answer).map_err(|error| error.to_string())?;
         if found == wanted { Ok(()) } else { Err(sample::difference(&wanted, &found)) }
     });
-    Ok(exact.await?)
+    let Err(error) = exact.await else { return Ok(()) };
+    let recorded = load::recorded(INVOICES).await.unwrap_or_else(|error| format!("{error:#}"));
+    Err(error).with_context(|| format!("the ledger's numbers by slice: {recorded}"))
 }
 
 async fn one_trace() -> Result<()> {

@@ -78,7 +78,9 @@ async fn start(role: &str, redis: &str, environment: &Environment) -> Result<(Pr
 async fn is_ready(ops: &str) -> bool {
     let answer = async {
         let mut stream = TcpStream::connect(ops).await?;
-        stream.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {ops}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+        stream
+            .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {ops}\r\nConnection: close\r\n\r\n").as_bytes())
+            .await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         std::io::Result::Ok(answer)

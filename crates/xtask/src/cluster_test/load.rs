@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use caudal_testkit::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::ChildStdin;
 use tokio::time::sleep;
@@ -66,7 +66,7 @@ async fn send(namespace: Namespace, api: &str, slice: usize, over: &Cancellation
     loop {
         let name = format!("sender-{slice}-{}", failures.len() + 1);
         match pod(namespace, &name, api, slice, over).await {
-            Ok(_) => return Ok(failures),
+            Ok(()) => return Ok(failures),
             Err(error) if failures.len() + 1 == ATTEMPTS => return Err(error),
             Err(error) => failures.push(format!("{error:#}")),
         }
@@ -84,14 +84,25 @@ async fn under_way(namespace: Namespace, slice: usize) -> Result<()> {
     Ok(wait::until("the first of the slice are recorded", LIMIT, recorded).await?)
 }
 
-async fn pod(namespace: Namespace, name: &str, api: &str, slice: usize, over: &CancellationToken) -> Result<String> {
+async fn pod(namespace: Namespace, name: &str, api: &str, slice: usize, over: &CancellationToken) -> Result<()> {
     let image = format!("--image={CAUDAL}");
     let overrides = format!("--overrides={}", restricted(name));
     let run = ["run", name, &image, "--restart=Never", "--stdin", "--rm", "--quiet", "--override-type=strategic"];
     let batch = format!("--batch={BATCH}");
-    let send = ["--", "send", "-", "--format=csv", "--url", api, &batch, "--concurrency=2", "--patience=120"];
+    let send = ["--", "send", "-", "--format=csv", "--json", "--url", api, &batch, "--concurrency=2", "--patience=120"];
     let arguments = [&run, [overrides.as_str()].as_slice(), &send].concat();
-    namespace.fed(LIMIT, &arguments, async |stdin| feed(stdin, slice, over).await).await
+    let said = namespace.fed(LIMIT, &arguments, async |stdin| feed(stdin, slice, over).await).await?;
+    let told = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let summary = told.map(|told| told["summary"].clone()).find(|summary| !summary.is_null()).context("no summary")?;
+    ensure!(summary["accepted"] == SLICE, "not all of the slice is accepted: {said}");
+    Ok(())
+}
+
+/// How much of each slice is recorded, for whoever looks for what is not.
+pub(crate) async fn recorded(namespace: Namespace) -> Result<String> {
+    let slice = format!("substr(number, 3)::int / {SLICE}");
+    let question = format!("select {slice}, count(*) from invoices where number like 'L-%' group by 1 order by 1");
+    Ok(namespace.query(&question).await?.replace('\n', ", "))
 }
 
 /// Writes a batch's lines at a time, slowly while something is to happen, and the last ones after that.
@@ -115,7 +126,7 @@ async fn feed(mut pod: ChildStdin, slice: usize, over: &CancellationToken) {
     }
 }
 
-fn restricted(name: &str) -> serde_json::Value {
+fn restricted(name: &str) -> Value {
     let container = json!({
         "name": name,
         "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } },

@@ -34,8 +34,8 @@ pub(crate) async fn run(namespace: Namespace, chart: &str, api: &str, steps: &mu
         steps.done(&format!("{store} killed under load, back from its volume"));
     }
     // The sender's own pod stands on the node too.
-    let begun_anew = load::send_during(namespace, api, 5, drain(namespace)).await?.len();
-    steps.done(&format!("node drained under load; the sender began anew {begun_anew} times"));
+    let failures = load::send_during(namespace, api, 5, drain(namespace)).await?;
+    steps.done(&format!("node drained under load; the sender began anew {} times: {failures:?}", failures.len()));
     undisturbed(load::send_during(namespace, api, 6, kill_roles(namespace)).await?)?;
     steps.done("pods of all roles killed under load, again");
     undisturbed(many_from_none(namespace, api, 7).await?)?;
