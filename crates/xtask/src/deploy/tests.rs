@@ -17,7 +17,7 @@ fn yaml(file: &str) -> Value {
 /// The steps of all jobs.
 fn steps(workflow: &Value) -> Vec<&Value> {
     let jobs = workflow["jobs"].as_object().unwrap().values();
-    jobs.flat_map(|job| job["steps"].as_array().unwrap()).collect()
+    jobs.filter_map(|job| job["steps"].as_array()).flatten().collect()
 }
 
 fn scripts(workflow: &Value) -> String {
@@ -46,6 +46,26 @@ fn a_tag_publishes_the_image_that_the_chart_asks_for_and_the_chart_itself() {
     for command in ["helm package charts/caudal ", "helm push \"dist/caudal-$VERSION.tgz\"", "sha256sum -- *"] {
         assert!(scripts.contains(command), "{command} is not in\n{scripts}");
     }
+}
+
+#[test]
+fn nothing_is_published_before_every_test_has_passed() {
+    let (release, ci) = (yaml(".github/workflows/release.yaml"), yaml(".github/workflows/ci.yaml"));
+    assert_eq!(ci["on"].get("workflow_call"), Some(&json!(null)));
+    let jobs = release["jobs"].as_object().unwrap();
+    let publishing: Vec<&String> = jobs.keys().filter(|name| jobs[*name].get("permissions").is_some()).collect();
+    assert!(publishing.len() > 1, "{publishing:?}");
+    for job in publishing {
+        assert!(waits_for_tests(&release["jobs"], job), "{job} does not wait for the tests");
+    }
+}
+
+/// Whether the job, or one that it needs, is the tests.
+fn waits_for_tests(jobs: &Value, name: &str) -> bool {
+    let job = &jobs[name];
+    let needed = job["needs"].as_array().into_iter().flatten().chain(job["needs"].is_string().then_some(&job["needs"]));
+    job["uses"] == "./.github/workflows/ci.yaml"
+        || needed.into_iter().any(|one| waits_for_tests(jobs, one.as_str().unwrap()))
 }
 
 #[test]
