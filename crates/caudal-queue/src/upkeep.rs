@@ -15,8 +15,8 @@ const PAGE: u64 = 2_000;
 /// The backlog as it is kept, beside a recount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
-    /// The number that is kept.
-    pub stated: u64,
+    /// The number that is kept; none if it is no count, or below 0.
+    pub stated: Option<u64>,
     /// The invoices that were counted: in the stream and to be retried.
     pub counted: u64,
     /// Whether the count is exact: nothing was finished or moved while it was counted. Always so for up to 2,000 chunks and as
@@ -70,7 +70,7 @@ impl Queue {
             left_first.get_or_insert(left);
             match next {
                 Some(next) => start = next,
-                None => return Ok(Check { stated: u64::try_from(stated).unwrap_or_default(), counted, exact }),
+                None => return Ok(Check { stated: u64::try_from(stated).ok(), counted, exact }),
             }
         }
     }

@@ -76,19 +76,20 @@ async fn pause(options: &Common, paused: bool) -> anyhow::Result<()> {
 async fn check(options: &Common, repair: bool) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Checked {
-        stated: u64,
+        stated: Option<u64>,
         counted: u64,
         exact: bool,
         repaired: bool,
     }
     let checked = options.place.open()?.check(repair).await?;
     let caudal_queue::Check { stated, counted, exact } = checked;
-    let right = stated == counted;
+    let right = stated == Some(counted);
     let repaired = repair && exact && !right;
     if options.json {
         say_json(&Checked { stated, counted, exact, repaired })?;
     }
-    let told = format!("the backlog says {}, counted are {counted}", count(stated, "invoice"));
+    let stated = stated.map_or_else(|| "is no count".to_owned(), |stated| format!("says {}", count(stated, "invoice")));
+    let told = format!("the backlog {stated}, counted are {counted}");
     match (exact, right || repaired) {
         (true, true) if options.json => Ok(()),
         (true, true) => {

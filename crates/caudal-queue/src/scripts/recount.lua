@@ -6,7 +6,7 @@
 -- ARGV: how many retries have been counted, or '' for all; where the stream's page begins; a page's size; invoices counted
 --       before; what had left at the first page ('' there); 1 to repair; most dead letters
 -- Returns {retries counted, or false once all are; where the stream's next page begins, or false at the end; invoices counted; what
--- has left; backlog as it was}.
+-- has left; backlog as it was, -1 if it was no number}.
 local stream, retry, backlog_key, dead, shut = unpack(KEYS)
 local passed, start, size, counted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -28,6 +28,9 @@ end
 -- What comes to the retries has left the stream, so their number alone tells whether one has left them.
 local left = string.format('%d %d', gone, redis.call('ZCOUNT', retry, '-inf', '+inf'))
 local stated = redis.call('GET', backlog_key) or '0'
+if not string.find(stated, '^-?%d+$') or #stated > 18 then
+  stated = '-1'
+end
 
 if passed then
   local page = redis.call('ZRANGE', retry, passed, passed + size - 1)

@@ -1,6 +1,6 @@
 //! Looking: numbers that are right, and errors that are not numbers.
 
-use caudal_queue::{Backlog, Error};
+use caudal_queue::{Backlog, Check, Error};
 use caudal_testkit::wait;
 
 use crate::world::{SOON, World, all_recorded, batch, lease};
@@ -74,6 +74,32 @@ async fn a_key_of_another_kind_is_an_error_and_an_admission_leaves_nothing() {
         if !key.ends_with("version") {
             assert!(matches!(world.queue.backlog().await, Err(Error::Misconfigured(_))), "{key}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_is_none_is_an_error_that_says_how_to_mend_it_and_never_a_number() {
+    let world = World::start().await;
+    world.admit(&batch(&[3])).await;
+    for (key, mend) in [("backlog", "caudal queue check --repair"), ("settled", "remove it")] {
+        let key = format!("caudal:{{facturas}}:{key}");
+        for wrong in ["-5", "abc", "", "1.5", "nan", "inf", "18446744073709551611"] {
+            let _: () = world.run(&["SET", &key, wrong]).await;
+            let told = match world.queue.backlog().await {
+                Err(Error::Misconfigured(cause)) => cause.to_string(),
+                other => panic!("{key} is {wrong}: {other:?}"),
+            };
+            assert!(told.contains(&format!("{key} holds no count")) && told.contains(mend), "{told}");
+        }
+        if key.ends_with("backlog") {
+            let expected = Check { stated: None, counted: 3, exact: true };
+            for wrong in ["-5", "abc"] {
+                let _: () = world.run(&["SET", &key, wrong]).await;
+                assert_eq!(world.queue.check(true).await.unwrap(), expected, "{wrong}");
+                assert_eq!(world.queue.backlog().await.unwrap().invoices, 3);
+            }
+        }
+        let _: u64 = world.run(&["DEL", "caudal:{facturas}:settled"]).await;
     }
 }
 
