@@ -12,13 +12,9 @@ use crate::source::Unread;
 use crate::verdict::{Authority, Verdict, Withheld};
 
 pub(crate) const READY: &str = "Ready";
-const ACTIVE: &str = "Active";
-const FALLBACK: &str = "Fallback";
-const LIMITED: &str = "Limited";
-const PINNED: &str = "Pinned";
-const SCALE_CONFLICT: &str = "ScaleConflict";
-const RECONCILING: &str = "Reconciling";
-const STALLED: &str = "Stalled";
+
+/// Those that tell of a verdict.
+const JUDGED: [&str; 4] = ["Fallback", "Limited", "Pinned", "ScaleConflict"];
 
 /// What one look at an object came to.
 #[derive(Debug)]
@@ -53,24 +49,40 @@ pub(crate) fn conditions(
     generation: Option<i64>,
     now: DateTime<Utc>,
 ) -> Vec<Condition> {
-    let all = [ready, active, fallback, limited, pinned, conflict, reconciling, stalled];
-    all.iter().map(|say| say(account).dated(before, generation, now)).collect()
+    let all: [(&str, Say); 8] = [
+        (READY, ready),
+        ("Active", active),
+        ("Fallback", fallback),
+        ("Limited", limited),
+        ("Pinned", pinned),
+        ("ScaleConflict", conflict),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+    ];
+    let condition = |(type_, say): (&str, Say)| {
+        let known = before.iter().find(|condition| condition.type_ == type_);
+        // Those that tell of a verdict stand while there is none.
+        let stands = known.filter(|_| account.judged.is_none() && JUDGED.contains(&type_));
+        stands.cloned().unwrap_or_else(|| say(account).dated(type_, known, generation, now))
+    };
+    all.map(condition).into()
 }
 
+type Say = fn(&Account<'_>) -> Said;
+
 struct Said {
-    type_: &'static str,
     status: &'static str,
     reason: &'static str,
     message: String,
 }
 
 impl Said {
-    fn new(type_: &'static str, status: bool, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { type_, status: if status { "True" } else { "False" }, reason, message: message.into() }
+    fn new(status: bool, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { status: if status { "True" } else { "False" }, reason, message: message.into() }
     }
 
-    fn dated(self, before: &[Condition], generation: Option<i64>, now: DateTime<Utc>) -> Condition {
-        let same = before.iter().find(|condition| condition.type_ == self.type_ && condition.status == self.status);
+    fn dated(self, type_: &str, before: Option<&Condition>, generation: Option<i64>, now: DateTime<Utc>) -> Condition {
+        let same = before.filter(|condition| condition.status == self.status);
         let now = Timestamp::from_second(now.timestamp()).unwrap_or_default();
         Condition {
             last_transition_time: same.map_or(Time(now), |condition| condition.last_transition_time.clone()),
@@ -78,14 +90,14 @@ impl Said {
             observed_generation: generation,
             reason: self.reason.to_owned(),
             status: self.status.to_owned(),
-            type_: self.type_.to_owned(),
+            type_: type_.to_owned(),
         }
     }
 }
 
 fn ready(account: &Account<'_>) -> Said {
     if let Some(problem) = &account.problem {
-        return Said::new(READY, false, problem.reason, problem.message.clone());
+        return Said::new(false, problem.reason, problem.message.clone());
     }
     let target = &account.target;
     let (reason, message) = match account.judged.map(|(_, verdict)| (&verdict.withheld, verdict.authority)) {
@@ -100,17 +112,16 @@ fn ready(account: &Account<'_>) -> Said {
         }
         _ => ("Scaling", format!("the controller scales {target}")),
     };
-    Said::new(READY, true, reason, message)
+    Said::new(true, reason, message)
 }
 
 fn active(account: &Account<'_>) -> Said {
     match account.active {
-        Ok(true) => Said::new(ACTIVE, true, "Work", account.note.unwrap_or("the queue holds work")),
-        Ok(false) => Said::new(ACTIVE, false, "Idle", "nothing waits and nothing is in flight"),
+        Ok(true) => Said::new(true, "Work", account.note.unwrap_or("the queue holds work")),
+        Ok(false) => Said::new(false, "Idle", "nothing waits and nothing is in flight"),
         Err(unread) => Said {
-            type_: ACTIVE,
             status: "Unknown",
-            reason: unread.reason(),
+            reason: unread.into(),
             message: format!("the queue cannot be read, so nothing is scaled down: {unread}"),
         },
     }
@@ -119,18 +130,18 @@ fn active(account: &Account<'_>) -> Said {
 fn fallback(account: &Account<'_>) -> Said {
     match account.judged {
         Some((_, verdict)) if verdict.authority == Authority::Fallback => {
-            Said::new(FALLBACK, true, "SourceUnavailable", verdict.reason.clone())
+            Said::new(true, "SourceUnavailable", verdict.reason.clone())
         }
-        _ => Said::new(FALLBACK, false, "NotNeeded", ""),
+        _ => Said::new(false, "NotNeeded", ""),
     }
 }
 
 fn limited(account: &Account<'_>) -> Said {
     match account.judged {
         Some((Decision { hold: Some(Hold::Maximum(most)), .. }, _)) => {
-            Said::new(LIMITED, true, "Maximum", format!("the backlog needs more than maxReplicas, {most}, allows"))
+            Said::new(true, "Maximum", format!("the backlog needs more than maxReplicas, {most}, allows"))
         }
-        _ => Said::new(LIMITED, false, "WithinBounds", ""),
+        _ => Said::new(false, "WithinBounds", ""),
     }
 }
 
@@ -138,12 +149,10 @@ fn pinned(account: &Account<'_>) -> Said {
     match account.judged.map(|(_, verdict)| (verdict.authority, &verdict.reason)) {
         Some((Authority::Pin, held)) => {
             let message = format!("{held}, whatever the queue holds, until that field is removed");
-            Said::new(PINNED, true, "Pin", message)
+            Said::new(true, "Pin", message)
         }
-        Some((Authority::Override, held)) => {
-            Said::new(PINNED, true, "Override", format!("{held}, whatever the queue holds"))
-        }
-        _ => Said::new(PINNED, false, "NotPinned", ""),
+        Some((Authority::Override, held)) => Said::new(true, "Override", format!("{held}, whatever the queue holds")),
+        _ => Said::new(false, "NotPinned", ""),
     }
 }
 
@@ -152,22 +161,22 @@ fn conflict(account: &Account<'_>) -> Said {
         Some(Withheld::Rival(rival)) => {
             let message =
                 format!("{rival} scales {} too, so nothing is written here: remove one of the two", account.target);
-            Said::new(SCALE_CONFLICT, true, "OtherScaler", message)
+            Said::new(true, "OtherScaler", message)
         }
-        _ => Said::new(SCALE_CONFLICT, false, "NoOtherScaler", ""),
+        _ => Said::new(false, "NoOtherScaler", ""),
     }
 }
 
 fn reconciling(account: &Account<'_>) -> Said {
     match &account.problem {
-        Some(problem) if !problem.stalled => Said::new(RECONCILING, true, problem.reason, "tried again by itself"),
-        _ => Said::new(RECONCILING, false, "Done", ""),
+        Some(problem) if !problem.stalled => Said::new(true, problem.reason, "tried again by itself"),
+        _ => Said::new(false, "Done", ""),
     }
 }
 
 fn stalled(account: &Account<'_>) -> Said {
     match &account.problem {
-        Some(problem) if problem.stalled => Said::new(STALLED, true, problem.reason, problem.message.clone()),
-        _ => Said::new(STALLED, false, "NotStalled", ""),
+        Some(problem) if problem.stalled => Said::new(true, problem.reason, problem.message.clone()),
+        _ => Said::new(false, "NotStalled", ""),
     }
 }

@@ -53,8 +53,11 @@ impl Error {
     }
 
     fn sort(what: String, error: kube::Error) -> Self {
-        let kube::Error::Api(status) = &error else {
-            return Self::Unavailable { what, source: Some(error) };
+        let status = match &error {
+            kube::Error::Api(status) => status,
+            // The group is there, and has no such kind.
+            kube::Error::Discovery(_) => return Self::Missing(what),
+            _ => return Self::Unavailable { what, source: Some(error) },
         };
         match status.code {
             404 => Self::Missing(what),

@@ -10,7 +10,7 @@ use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::crd::QueueScaler;
@@ -37,7 +37,7 @@ pub(crate) struct Herd {
 
 struct Member {
     object: watch::Sender<Arc<QueueScaler>>,
-    stop: CancellationToken,
+    _until_dropped: DropGuard,
 }
 
 impl Herd {
@@ -57,7 +57,7 @@ impl Herd {
         };
         let mut events = events.flatten_stream().boxed();
         let mut listing = Some(listing);
-        let mut beat = tokio::time::interval(BEAT);
+        let (mut beat, mut failing) = (tokio::time::interval(BEAT), false);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -66,16 +66,19 @@ impl Herd {
                 Some(event) = events.next() => match event {
                     Ok(event) => {
                         let complete = matches!(event, watcher::Event::InitDone);
+                        // Each attempt begins with one.
+                        failing &= matches!(event, watcher::Event::Init);
                         self.take(event);
                         listing = listing.filter(|_| !complete);
                     }
-                    Err(error) => warn!(%error, "cannot follow the QueueScalers"),
+                    Err(error) if !std::mem::replace(&mut failing, true) => {
+                        warn!(%error, "cannot follow the QueueScalers; tries again");
+                    }
+                    Err(_) => {}
                 },
             }
         }
-        for member in self.members.values() {
-            member.stop.cancel();
-        }
+        self.members.clear();
         while let Some(ended) = self.tasks.join_next().await {
             check(ended);
         }
@@ -136,7 +139,7 @@ impl Herd {
         let key = key(&object);
         let made_anew = self.members.get(&key).is_some_and(|member| member.object.borrow().uid() != object.uid());
         if made_anew || !is_ours(&object, &self.context.release) {
-            self.dismiss(&key);
+            self.members.remove(&key);
         }
         if !is_ours(&object, &self.context.release) {
             return;
@@ -162,27 +165,19 @@ impl Herd {
         let stop = CancellationToken::new();
         let scaler = Scaler::new(Arc::clone(&self.context), self.surroundings.clone(), receiver);
         self.tasks.spawn(scaler.run(stop.clone()));
-        self.members.insert(key, Member { object: sender, stop });
+        self.members.insert(key, Member { object: sender, _until_dropped: stop.drop_guard() });
     }
 
     fn remove(&mut self, key: &Key) {
         self.known.remove(key);
         self.surroundings.rivals.forget(key);
-        self.dismiss(key);
-    }
-
-    fn dismiss(&mut self, key: &Key) {
-        if let Some(member) = self.members.remove(key) {
-            member.stop.cancel();
-        }
+        self.members.remove(key);
     }
 }
 
 /// A panic goes on here: an object nobody looks after any more must not go unnoticed.
 fn check(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
+    if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+        std::panic::resume_unwind(panic);
     }
 }

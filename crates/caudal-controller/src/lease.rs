@@ -5,7 +5,8 @@
 //! clock; the times written in it are for people, so clocks need not agree.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -27,11 +28,21 @@ const ACTS: Duration = Duration::from_secs(2);
 const PERIOD: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// Whether this process leads, at this moment. Cheap to clone.
+/// After a refusal, which somebody has to mend.
+const REFUSED: Duration = Duration::from_secs(5);
+
+/// Whether this process leads, at this moment. Cheap to clone; with the last clone the Lease is given back.
 #[derive(Clone, Debug)]
-pub(crate) struct Leadership(watch::Receiver<Option<Instant>>);
+pub(crate) struct Leadership(Arc<watch::Receiver<Option<Instant>>>);
+
+/// A leadership that somebody else may keep.
+pub(crate) type Standing = Weak<watch::Receiver<Option<Instant>>>;
 
 impl Leadership {
+    pub(crate) fn of(standing: &Standing) -> Option<Self> {
+        standing.upgrade().map(Self)
+    }
+
     /// Whether this process may act now.
     pub(crate) fn may_act(&self) -> bool {
         self.0.borrow().is_some_and(|until| Instant::now() < until)
@@ -40,14 +51,21 @@ impl Leadership {
     /// Does something for which this process has to lead. What is still under way when the leadership may have gone to another must
     /// not go through: then it is `Unavailable`.
     pub(crate) async fn hold<T>(&self, what: &str, action: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let until = self.0.borrow().unwrap_or_else(Instant::now);
-        let late = |_| Err(Error::Unavailable { what: what.to_owned(), source: None });
-        timeout_at(until, action).await.unwrap_or_else(late)
+        let mut action = pin!(action);
+        loop {
+            let until = self.0.borrow().unwrap_or_else(Instant::now);
+            match timeout_at(until, &mut action).await {
+                Ok(done) => return done,
+                Err(_) if self.may_act() => {}
+                Err(_) => return Err(Error::Unavailable { what: what.to_owned(), source: None }),
+            }
+        }
     }
 
     /// Returns as soon as this process may act.
-    pub(crate) async fn gained(&mut self) {
-        let ended = self.0.wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await.is_err();
+    pub(crate) async fn gained(&self) {
+        let ended =
+            (*self.0).clone().wait_for(|until| until.is_some_and(|until| Instant::now() < until)).await.is_err();
         if ended {
             std::future::pending::<()>().await;
         }
@@ -63,7 +81,7 @@ pub(crate) struct Leases {
     metrics: Metrics,
     shutdown: CancellationToken,
     electors: TaskTracker,
-    known: Mutex<HashMap<(String, String), Leadership>>,
+    known: Mutex<HashMap<(String, String), Standing>>,
 }
 
 impl Leases {
@@ -81,8 +99,14 @@ impl Leases {
     /// Stands for a Lease from now on; where `behind` is given, takes it only while leading there, and watches it until then.
     pub(crate) fn stand(&self, namespace: &str, name: &str, behind: Option<&Leadership>) -> Leadership {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = known.entry((namespace.to_owned(), name.to_owned()));
-        entry.or_insert_with(|| self.elect(namespace, name, behind.cloned())).clone()
+        known.retain(|_, standing| standing.strong_count() > 0);
+        let standing = known.entry((namespace.to_owned(), name.to_owned())).or_default();
+        Leadership::of(standing).unwrap_or_else(|| {
+            let leadership = self.elect(namespace, name, behind.cloned());
+            *standing = Arc::downgrade(&leadership.0);
+            self.metrics.stands(namespace, name, standing.clone());
+            leadership
+        })
     }
 
     /// After the shutdown: waits until all Leases are given back.
@@ -105,9 +129,7 @@ impl Leases {
             failing: false,
         };
         self.electors.spawn(elector.run(self.shutdown.clone()));
-        let leadership = Leadership(leadership);
-        self.metrics.stands(namespace, name, &leadership);
-        leadership
+        Leadership(Arc::new(leadership))
     }
 }
 
@@ -120,7 +142,7 @@ struct Elector {
     until: watch::Sender<Option<Instant>>,
     /// Our own Lease as last confirmed.
     held: Option<Lease>,
-    /// The version of another's Lease, and since when it has been seen.
+    /// The version of another's Lease, none once it vanished, and since when that has been seen.
     seen: Option<(Option<String>, Instant)>,
     /// Whether the last step failed: a failure that lasts is logged once.
     failing: bool,
@@ -130,14 +152,17 @@ impl Elector {
     async fn run(mut self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             let asked = Instant::now();
-            match timeout(ANSWER, self.step()).await {
+            let stepped = timeout(ANSWER, self.step()).await;
+            let refused = matches!(&stepped, Ok(Err(kube::Error::Api(status))) if status.code == 403);
+            match stepped {
                 Ok(Ok(leads)) => self.tell(leads.then_some(asked + ACTS)),
                 Ok(Err(error)) => self.failed(&error),
                 Err(slow) => self.failed(&slow),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(PERIOD) => {}
+                () = self.until.closed() => break,
+                () = tokio::time::sleep(if refused { REFUSED } else { PERIOD }) => {}
             }
         }
         self.tell(None);
@@ -167,7 +192,7 @@ impl Elector {
             Some(held) => Some(held),
             None => self.leases.get_opt(&self.name).await?,
         };
-        if found.as_ref().is_some_and(|lease| !self.may_take(lease)) {
+        if !self.may_take(found.as_ref()) {
             return Ok(false);
         }
         let wanted = self.claim(found);
@@ -189,16 +214,18 @@ impl Elector {
         }
     }
 
-    fn may_take(&mut self, lease: &Lease) -> bool {
-        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        if holder.is_empty() || holder == self.identity {
+    /// One that vanished stands as long as one that is there: its holder may act until then.
+    fn may_take(&mut self, lease: Option<&Lease>) -> bool {
+        let holder = lease.and_then(|lease| lease.spec.as_ref()?.holder_identity.as_deref()).unwrap_or_default();
+        let free = if lease.is_some() { ["", &*self.identity].contains(&holder) } else { self.seen.is_none() };
+        if free {
             return true;
         }
-        let version = &lease.metadata.resource_version;
+        let version = lease.and_then(|lease| lease.metadata.resource_version.as_ref());
         match &self.seen {
-            Some((seen, since)) if seen == version => since.elapsed() >= STANDS,
+            Some((seen, since)) if seen.as_ref() == version => since.elapsed() >= STANDS,
             _ => {
-                self.seen = Some((version.clone(), Instant::now()));
+                self.seen = Some((version.cloned(), Instant::now()));
                 false
             }
         }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use caudal_scaling::{Decision, Drain, Load};
 use caudal_telemetry::metrics::{self, Counters, Histogram, LONG, Registry};
@@ -13,8 +13,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use crate::lease::Leadership;
+use crate::lease::{Leadership, Standing};
 use crate::verdict::{Authority, Verdict};
+use crate::watched::locked;
 
 /// Of each object, in this order; the last is made when it is read.
 const GAUGES: [(&str, &str); 8] = [
@@ -35,7 +36,7 @@ pub struct Metrics {
     reactions: Histogram,
     source_errors: Counters<1>,
     rows: Arc<Mutex<Vec<Weak<Row>>>>,
-    leases: Arc<Mutex<Vec<(Labels, Leadership)>>>,
+    leases: Arc<Mutex<Vec<(Labels, Standing)>>>,
 }
 
 /// Namespace and name.
@@ -81,8 +82,10 @@ impl Metrics {
         let leases = Arc::clone(&self.leases);
         let help = "1 while this process leads by the Lease, 0 while it stands by";
         registry.rows(["namespace", "lease"], [("controller_leads", help)], move || {
-            let row = |(labels, lease): &(Labels, Leadership)| (labels.clone(), [Some(f64::from(lease.may_act()))]);
-            locked(&leases).iter().map(row).collect()
+            let row = |(labels, standing): &(Labels, Standing)| {
+                Some((labels.clone(), [Some(f64::from(Leadership::of(standing)?.may_act()))]))
+            };
+            locked(&leases).iter().filter_map(row).collect()
         });
         let rows = Arc::clone(&self.rows);
         registry.rows(["namespace", "name"], GAUGES, move || {
@@ -90,8 +93,10 @@ impl Metrics {
         });
     }
 
-    pub(crate) fn stands(&self, namespace: &str, lease: &str, leadership: &Leadership) {
-        locked(&self.leases).push(([namespace.to_owned(), lease.to_owned()], leadership.clone()));
+    pub(crate) fn stands(&self, namespace: &str, lease: &str, standing: Standing) {
+        let mut leases = locked(&self.leases);
+        leases.retain(|(_, standing)| standing.strong_count() > 0);
+        leases.push(([namespace.to_owned(), lease.to_owned()], standing));
     }
 
     /// A row for this object; nothing is shown of it yet.
@@ -108,7 +113,7 @@ impl Metrics {
     pub(crate) fn decided(&self, decision: &Decision, verdict: &Verdict, change: Ordering) {
         let reason = match verdict.authority {
             Authority::Plan => decision.name(),
-            authority => authority.name(),
+            authority => authority.into(),
         };
         let change = match change {
             Ordering::Less => "down",
@@ -162,8 +167,4 @@ impl Row {
         let age = shown.read_at.map(|at| at.elapsed().as_secs_f64());
         Some((self.labels.clone(), [a, b, c, d, e, f, g, age]))
     }
-}
-
-fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

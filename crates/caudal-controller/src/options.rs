@@ -1,5 +1,7 @@
 //! What one controller is told at its start.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 /// The flags of `caudal controller`.
@@ -34,13 +36,12 @@ impl Options {
         if self.namespaces.iter().any(|namespace| namespace == "*") {
             return vec![None];
         }
-        let mut named = self.namespaces.clone();
-        named.retain(|namespace| !namespace.is_empty());
+        let named: BTreeSet<&str> =
+            self.namespaces.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         if named.is_empty() {
-            named.push(own.to_owned());
+            vec![Some(own.to_owned())]
+        } else {
+            named.into_iter().map(|name| Some(name.to_owned())).collect()
         }
-        named.sort();
-        named.dedup();
-        named.into_iter().map(Some).collect()
     }
 }

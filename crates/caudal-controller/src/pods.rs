@@ -28,7 +28,7 @@ const COST: &str = "2147483647";
 /// The name under which the annotation is owned, and nothing else.
 const MANAGER: &str = "caudal-controller-pods";
 /// For how long a step waits until its pods are marked.
-const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(3);
 /// So many pods of a workload are looked at.
 const MOST: u32 = 1_000;
 /// So many are marked at the same time.
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 16;
 pub(crate) type Workers = BTreeSet<String>;
 
 /// Marks the busy ones among the pods that the selector finds, and takes the mark off those that are idle by now. As far as that can be
-/// done in a second: a step down goes ahead either way, and what went wrong is told in the log.
+/// done in three seconds: a step down goes ahead either way, and what went wrong is told in the log.
 pub(crate) async fn spare(
     pods: &Api<Pod>,
     selector: impl Future<Output = Result<String, Error>>,
@@ -46,7 +46,9 @@ pub(crate) async fn spare(
 ) {
     let marking = async {
         match busy.await {
-            Ok(Some(busy)) => mark(pods, selector, &busy).await.unwrap_or_else(|error| tell(&error)),
+            Ok(Some(busy)) => mark(pods, selector, &busy).await.unwrap_or_else(|error| {
+                warn!(%error, "the busy pods could not be marked, for which the controller must list and patch them: the step down may end some");
+            }),
             Ok(None) => {}
             Err(error) => warn!(%error, "who is busy cannot be told: the step down may end busy pods"),
         }
@@ -54,14 +56,6 @@ pub(crate) async fn spare(
     if timeout(LIMIT, marking).await.is_err() {
         warn!("the busy pods could not all be marked within {} s: the step down may end some of them", LIMIT.as_secs());
     }
-}
-
-fn tell(error: &Error) {
-    let remedy = match error {
-        Error::Refused { .. } => "; the controller needs the permissions to list and to patch pods",
-        _ => "",
-    };
-    warn!(%error, "the busy pods could not be marked: the step down may end some of them{remedy}");
 }
 
 async fn mark(

@@ -1,10 +1,15 @@
 //! What one look at an object leaves behind: its status, and the news about it. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::conditions::{Account, conditions};
 use crate::crd::{LastDecision, QueueScalerStatus};
 use crate::news::News;
+
+/// How the reason of a change that was not made begins.
+pub(crate) const DRY_RUN: &str = "dry run, not written: ";
+/// Such changes, each of which is made again and again, are told no more often than this.
+const DRY_PERIOD: TimeDelta = TimeDelta::seconds(30);
 
 /// What a look came to for the target's replicas.
 #[derive(Debug, Default)]
@@ -32,8 +37,11 @@ pub(crate) fn report(
     let mut news = News::of_conditions(&before.conditions, &conditions);
     news.extend(change.as_ref().map(|change| News::scaled(&account.target, change)));
     news.extend(overruled.map(|(who, theirs)| News::overruled(&account.target, &account.name, &who, theirs)));
-    let dry = dry
-        .filter(|dry| before.last_decision.as_ref().is_none_or(|known| (known.from, known.to) != (dry.from, dry.to)));
+    let told = |known: &LastDecision, dry: &LastDecision| {
+        let recent = known.reason.starts_with(DRY_RUN) && dry.at.signed_duration_since(known.at) < DRY_PERIOD;
+        recent || (known.from, known.to) == (dry.from, dry.to)
+    };
+    let dry = dry.filter(|dry| before.last_decision.as_ref().is_none_or(|known| !told(known, dry)));
     let status = QueueScalerStatus {
         observed_generation: generation,
         replicas: replicas.or(before.replicas),

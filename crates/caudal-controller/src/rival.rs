@@ -4,7 +4,7 @@
 mod tests;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::jiff::Timestamp;
@@ -13,7 +13,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher;
 
 use crate::crd::{QueueScaler, ScaleTargetRef};
-use crate::watched::{Key, Sight, Unseen, key};
+use crate::watched::{Key, Sight, Unseen, key, locked};
 
 /// Kinds of rivals; of several the first is named: a `ScaledObject` has made its own `HorizontalPodAutoscaler`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,17 +68,17 @@ impl Rivals {
     /// Takes in what the watch of a kind tells. Answers whether all of that kind are known by that: an autoscaler that may not be seen
     /// may be there all the same.
     pub(crate) fn take(&self, kind: Kind, sight: Sight) -> bool {
-        let mut table = self.lock();
+        let mut table = locked(&self.table);
         match sight {
-            Err(Unseen) => return kind == Kind::ScaledObject,
-            Ok(watcher::Event::InitDone) => {
+            Err(Unseen) if kind != Kind::ScaledObject => {}
+            Err(Unseen) | Ok(watcher::Event::InitDone) => {
                 table.end_round(kind);
                 return true;
             }
             Ok(watcher::Event::Init) => *table.rounds.entry(kind).or_default() += 1,
             Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
                 let key = key(&object);
-                let target = object.spec.scale_target_ref.as_ref().map(|target| aim(&key.0, target));
+                let target = object.spec.as_ref().and_then(|spec| Some(aim(&key.0, spec.scale_target_ref.as_ref()?)));
                 table.claim((kind, key), target, None);
             }
             Ok(watcher::Event::Delete(object)) => table.release(&(kind, key(&object))),
@@ -90,12 +90,12 @@ impl Rivals {
     pub(crate) fn meet(&self, object: &QueueScaler) {
         let key = key(object);
         let target = (!object.spec.dry_run).then(|| aim(&key.0, &object.spec.scale_target_ref));
-        self.lock().claim((Kind::QueueScaler, key), target, made_at(object));
+        locked(&self.table).claim((Kind::QueueScaler, key), target, made_at(object));
     }
 
     /// A `QueueScaler` is gone.
     pub(crate) fn forget(&self, key: &Key) {
-        self.lock().release(&(Kind::QueueScaler, key.clone()));
+        locked(&self.table).release(&(Kind::QueueScaler, key.clone()));
     }
 
     /// The rival that keeps this object from scaling, as `Kind/name`. Of two `QueueScaler`s it is the older: one that was added by
@@ -103,17 +103,13 @@ impl Rivals {
     pub(crate) fn of(&self, object: &QueueScaler) -> Option<String> {
         let me = key(object);
         let age = (made_at(object), &me);
-        let table = self.lock();
+        let table = locked(&self.table);
         let stronger = |other: &&Scaler| {
             let since = table.claims.get(*other).and_then(|claim| claim.since);
             other.0 != Kind::QueueScaler || (since, &other.1) < age
         };
         let (kind, (_, name)) = table.claimants(&aim(&me.0, &object.spec.scale_target_ref)).find(stronger)?;
         Some(format!("{kind:?}/{name}"))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

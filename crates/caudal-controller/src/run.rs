@@ -54,33 +54,13 @@ pub async fn run_on(
     metrics: &Metrics,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let home = client.default_namespace().to_owned();
-    let acting = CancellationToken::new();
-    let identity = format!("{}_{}", options.pod, Uuid::new_v4());
-    // The Leases wait for nothing else.
-    let owner = options.owner().map(|owner| (home.clone(), owner));
-    let leases = Leases::new(client.clone(), identity, owner, metrics.clone(), acting.clone());
-    let client = gated(client);
-    let context = Arc::new(Context {
-        release_lease: leases.stand(&home, &options.release, None),
-        release: options.release.clone(),
-        sources: Sources::new(client.clone()),
-        reporter: Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod.clone()) },
-        leases,
-        client: client.clone(),
-        metrics: metrics.clone(),
-        probes: probes.clone(),
-        begun: Instant::now(),
-        telling: Semaphore::new(TELLING_AT_A_TIME),
-    });
-
+    let (home, acting) = (client.default_namespace().to_owned(), CancellationToken::new());
+    let context = context(client, options, probes, metrics, acting.clone());
     let (listing, mut all_listed) = mpsc::channel::<()>(1);
     let mut parts = JoinSet::new();
     for scope in options.scopes(&home) {
         let surroundings = Surroundings::default();
-        for watch in surroundings.watches(&client, scope.as_deref(), &shutdown) {
-            parts.spawn(watch);
-        }
+        surroundings.watch(&mut parts, &context.client, scope.as_deref(), &shutdown);
         let herd = Herd::new(Arc::clone(&context), surroundings);
         parts.spawn(herd.run(scope, listing.clone(), shutdown.clone()));
     }
@@ -100,4 +80,32 @@ pub async fn run_on(
     acting.cancel();
     context.leases.finished().await;
     done
+}
+
+/// What all tasks have in common. The Leases are given back when nothing is `acting` any more.
+fn context(
+    client: Client,
+    options: &Options,
+    probes: &Probes,
+    metrics: &Metrics,
+    acting: CancellationToken,
+) -> Arc<Context> {
+    let home = client.default_namespace();
+    let identity = format!("{}_{}", options.pod, Uuid::new_v4());
+    let owner = options.owner().map(|owner| (home.to_owned(), owner));
+    // The Leases wait for nothing else.
+    let leases = Leases::new(client.clone(), identity, owner, metrics.clone(), acting);
+    let (release_lease, client) = (leases.stand(home, &options.release, None), gated(client));
+    Arc::new(Context {
+        release: options.release.clone(),
+        sources: Sources::new(client.clone()),
+        reporter: Reporter { controller: MANAGER.to_owned(), instance: Some(options.pod.clone()) },
+        leases,
+        release_lease,
+        client,
+        metrics: metrics.clone(),
+        probes: probes.clone(),
+        begun: Instant::now(),
+        telling: Semaphore::new(TELLING_AT_A_TIME),
+    })
 }

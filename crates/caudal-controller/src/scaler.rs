@@ -205,9 +205,8 @@ impl Scaler {
     /// The Lease whose holder is the one writer for the object.
     fn lease_of(&self, object: &QueueScaler) -> Leadership {
         let Context { leases, release_lease, .. } = &*self.context;
-        if object.labels().contains_key(RELEASE_LABEL) {
-            return release_lease.clone();
-        }
-        leases.stand(&object.namespace().unwrap_or_default(), MANAGER, Some(release_lease))
+        // By the object's namespace, for another release of this name may look after it too.
+        let name = object.labels().get(RELEASE_LABEL).map_or(MANAGER, String::as_str);
+        leases.stand(&object.namespace().unwrap_or_default(), name, Some(release_lease))
     }
 }

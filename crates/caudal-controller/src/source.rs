@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use caudal_queue::{Backlog, InvalidName, Name, Queue, Wake};
 use caudal_scaling::Load;
-use caudal_source::Work;
+use caudal_source::{Asker, Work};
 use futures_util::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use strum_macros::IntoStaticStr;
 use tracing::debug;
 use uuid::Uuid;
 
@@ -23,33 +24,21 @@ const WANTED: &str = "redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TL
 /// Items say: look now.
 pub(crate) type Wakes = Pin<Box<dyn Stream<Item = Wake> + Send>>;
 
-/// Why a queue cannot be read. The texts hold no secrets.
-#[derive(Clone, Debug, thiserror::Error)]
+/// Why a queue cannot be read: the names are the reasons of conditions. The texts hold no secrets.
+#[derive(Clone, Debug, thiserror::Error, IntoStaticStr)]
 pub(crate) enum Unread {
     /// Only a change of the object can mend it.
     #[error("{0}")]
-    Invalid(String),
+    InvalidSource(String),
     /// The Secret or its key is not there, or may not be read.
     #[error("the Redis password: {0}")]
-    Secret(String),
+    SecretNotFound(String),
     /// Redis is away, starting or too slow.
     #[error("{0}")]
-    Unavailable(String),
+    SourceUnavailable(String),
     /// Redis answers, but somebody must mend something.
     #[error("{0}")]
-    Misconfigured(String),
-}
-
-impl Unread {
-    /// The reason of a condition.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "InvalidSource",
-            Self::Secret(_) => "SecretNotFound",
-            Self::Unavailable(_) => "SourceUnavailable",
-            Self::Misconfigured(_) => "SourceMisconfigured",
-        }
-    }
+    SourceMisconfigured(String),
 }
 
 /// An open queue.
@@ -118,13 +107,13 @@ impl Source {
         let url = &self.url;
         let Some(cause) = error.source() else {
             let message = format!("{error} (Redis at {url})");
-            return if unavailable { Unread::Unavailable(message) } else { Unread::Misconfigured(message) };
+            return if unavailable { Unread::SourceUnavailable(message) } else { Unread::SourceMisconfigured(message) };
         };
         if unavailable {
             debug!(%cause, "{error} at {url}");
-            return Unread::Unavailable(format!("{error} at {url}"));
+            return Unread::SourceUnavailable(format!("{error} at {url}"));
         }
-        Unread::Misconfigured(format!("{error} at {url}: {cause}"))
+        Unread::SourceMisconfigured(format!("{error} at {url}: {cause}"))
     }
 }
 
@@ -168,14 +157,15 @@ impl Sources {
     /// Opens the queue that an object of this namespace names. Connects nothing yet.
     pub(crate) async fn open(&self, namespace: &str, source: &crd::Source) -> Result<Source, Unread> {
         if let Some(crd::CaudalQueue { redis, queue }) = &source.caudal {
-            let queue: Name =
-                queue.parse().map_err(|error: InvalidName| Unread::Invalid(format!("a queue's name is {error}")))?;
+            let queue: Name = queue
+                .parse()
+                .map_err(|error: InvalidName| Unread::InvalidSource(format!("a queue's name is {error}")))?;
             let server = self.server(namespace, redis).await?;
             let queue = Queue::new(&server, &caudal_queue::Options { queue });
             return Ok(Source { kind: Kind::Caudal(queue), url: redis.url.clone(), server });
         }
         let Some((redis, foreign)) = foreign(source) else {
-            return Err(Unread::Invalid("spec.source names no queue".to_owned()));
+            return Err(Unread::InvalidSource("spec.source names no queue".to_owned()));
         };
         let server = self.server(namespace, redis).await?;
         Ok(Source { kind: Kind::Foreign(foreign), url: redis.url.clone(), server })
@@ -193,7 +183,7 @@ impl Sources {
         }
         let options = caudal_redis::Options { redis_url: url.clone().into() };
         let server = caudal_redis::Client::new(&options)
-            .map_err(|_| Unread::Invalid(format!("{} is no address of a Redis: write {WANTED}", redis.url)))?;
+            .map_err(|_| Unread::InvalidSource(format!("{} is no address of a Redis: write {WANTED}", redis.url)))?;
         let server = Arc::new(server);
         servers.insert(url, Arc::downgrade(&server));
         Ok(server)
@@ -202,10 +192,14 @@ impl Sources {
     async fn password(&self, namespace: &str, secret: &crd::SecretKey) -> Result<Vec<u8>, Unread> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("Secret/{}", secret.name);
-        let found =
-            Error::of(&what, secrets.get(&secret.name)).await.map_err(|error| Unread::Secret(error.to_string()))?;
+        let found = Error::of(&what, secrets.get(&secret.name)).await.map_err(|error| match error {
+            Error::Unavailable { .. } => Unread::SourceUnavailable(format!("the Redis password: {error}")),
+            _ => Unread::SecretNotFound(format!(
+                "{error}: create it, or let the controller read it: controller.secretNames"
+            )),
+        })?;
         let value = found.data.and_then(|mut data| data.remove(&secret.key));
-        value.map(|value| value.0).ok_or_else(|| Unread::Secret(format!("{what} has no key {}", secret.key)))
+        value.map(|value| value.0).ok_or_else(|| Unread::SecretNotFound(format!("{what} has no key {}", secret.key)))
     }
 }
 
@@ -213,16 +207,13 @@ impl Sources {
 fn foreign(source: &crd::Source) -> Option<(&crd::RedisServer, caudal_source::Source)> {
     use caudal_source::Source;
     let crd::Source { caudal: _, list, stream, sorted_set, celery } = source;
-    if let Some(RedisQueue { redis, queue }) = list {
-        Some((redis, Source::List(queue.clone())))
-    } else if let Some(RedisQueue { redis, queue }) = stream {
-        Some((redis, Source::Stream(queue.clone())))
-    } else if let Some(RedisQueue { redis, queue }) = sorted_set {
-        Some((redis, Source::SortedSet(queue.clone())))
-    } else {
-        let RedisQueue { redis, queue } = celery.as_ref()?;
-        Some((redis, Source::Celery { queues: queue.clone(), asker: format!("caudal.{}", Uuid::new_v4()) }))
-    }
+    let list = list.as_ref().map(|RedisQueue { redis, queue }| (redis, Source::List(queue.clone())));
+    let stream = stream.as_ref().map(|RedisQueue { redis, queue }| (redis, Source::Stream(queue.clone())));
+    let set = sorted_set.as_ref().map(|RedisQueue { redis, queue }| (redis, Source::SortedSet(queue.clone())));
+    let asker = || Asker::new(format!("caudal.{}", Uuid::new_v4()));
+    let celery =
+        celery.as_ref().map(|found| (&found.redis, Source::Celery { queues: found.queue.clone(), asker: asker() }));
+    list.or(stream).or(set).or(celery)
 }
 
 fn with_password(url: &str, password: &[u8]) -> String {

@@ -1,10 +1,9 @@
 //! What is around the `QueueScalers` of one namespace or of all: the workloads, and who else scales them.
 
-use std::pin::Pin;
-
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::Client;
 use kube::core::ApiResource;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,22 +22,24 @@ pub(crate) struct Surroundings {
     unknown: TaskTracker,
 }
 
-type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 impl Surroundings {
-    /// The watches that keep it known, each to be run until `shutdown`.
-    pub(crate) fn watches(&self, client: &Client, scope: Option<&str>, shutdown: &CancellationToken) -> Vec<Watch> {
+    /// Starts the watches that keep it known, each until `shutdown`.
+    pub(crate) fn watch(
+        &self,
+        parts: &mut JoinSet<()>,
+        client: &Client,
+        scope: Option<&str>,
+        shutdown: &CancellationToken,
+    ) {
         let until = || (shutdown.clone(), self.unknown.token());
-        let workloads = self.kinds().into_iter().map(|(resource, workloads)| -> Watch {
-            let workloads = workloads.clone();
-            Box::pin(follow(api_of(client.clone(), scope, &resource), until(), move |sight| workloads.take(sight)))
-        });
-        let rivals = rival::Kind::WATCHED.into_iter().map(|kind| -> Watch {
-            let rivals = self.rivals.clone();
-            let take = move |sight| rivals.take(kind, sight);
-            Box::pin(follow(api_of(client.clone(), scope, &kind.resource()), until(), take))
-        });
-        workloads.chain(rivals).collect()
+        for (resource, workloads) in self.kinds() {
+            let (api, workloads) = (api_of(client.clone(), scope, &resource), workloads.clone());
+            parts.spawn(follow(api, until(), move |sight| workloads.take(sight)));
+        }
+        for kind in rival::Kind::WATCHED {
+            let (api, rivals) = (api_of(client.clone(), scope, &kind.resource()), self.rivals.clone());
+            parts.spawn(follow(api, until(), move |sight| rivals.take(kind, sight)));
+        }
     }
 
     /// Returns once all of it is known, as far as it can be: until then nobody may be taken to have no rival, and each workload would

@@ -111,12 +111,12 @@ impl Target {
         let Some(attention) = &self.attention else { return written.map(drop) };
         match written {
             Ok(written) => {
-                attention.wrote(replicas, number(&written));
+                attention.know(replicas, number(&written), false);
                 Ok(())
             }
             Err(conflict @ Error::Conflict(_)) => {
                 let now = self.ask().await?;
-                attention.correct(Scale::of(&now).replicas, number(&now));
+                attention.know(Scale::of(&now).replicas, number(&now), true);
                 Err(conflict)
             }
             Err(error) => Err(error),
@@ -124,7 +124,9 @@ impl Target {
     }
 
     async fn ask(&self) -> Result<v1::Scale, Error> {
-        Error::of(&self.title(), self.api.get_scale(&self.reference.name)).await
+        let or_scale = if self.attention.is_some() { "" } else { " or its /scale" };
+        let what = format!("{}{or_scale}", self.title());
+        Error::of(&what, self.api.get_scale(&self.reference.name)).await
     }
 
     /// Who else has set the replicas last, as the API server noted it: `kubectl`, `helm`, ...

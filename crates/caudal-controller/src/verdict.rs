@@ -46,13 +46,6 @@ pub(crate) enum Authority {
     Plan,
 }
 
-impl Authority {
-    /// Its name.
-    pub(crate) fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// Why a verdict is not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Withheld {

@@ -1,16 +1,15 @@
 //! Objects of others, as a watch shows them: of all they hold, only what is needed here is read.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{ApiResource, DynamicResourceScope};
+use kube::core::{ApiResource, DynamicResourceScope, Object};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::warn;
@@ -30,16 +29,13 @@ pub(crate) fn key(object: &impl ResourceExt) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
-/// What is read of an object.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Watched {
-    #[serde(deserialize_with = "name_and_version")]
-    metadata: ObjectMeta,
-    #[serde(default)]
-    pub(crate) spec: Spec,
-    #[serde(default)]
-    pub(crate) status: Status,
+/// What is shared, as whoever had it last left it.
+pub(crate) fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// What is read of an object, of which more is in its metadata alone.
+pub(crate) type Watched = Object<Option<Spec>, Status>;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,48 +49,6 @@ pub(crate) struct Spec {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Status {
     pub(crate) ready_replicas: Option<i32>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    resource_version: Option<String>,
-}
-
-fn name_and_version<'de, D: Deserializer<'de>>(wire: D) -> Result<ObjectMeta, D::Error> {
-    let Metadata { name, namespace, resource_version } = Metadata::deserialize(wire)?;
-    Ok(ObjectMeta { name, namespace, resource_version, ..ObjectMeta::default() })
-}
-
-impl Resource for Watched {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(resource: &ApiResource) -> Cow<'_, str> {
-        resource.kind.as_str().into()
-    }
-
-    fn group(resource: &ApiResource) -> Cow<'_, str> {
-        resource.group.as_str().into()
-    }
-
-    fn version(resource: &ApiResource) -> Cow<'_, str> {
-        resource.version.as_str().into()
-    }
-
-    fn plural(resource: &ApiResource) -> Cow<'_, str> {
-        resource.plural.as_str().into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
 }
 
 /// All objects of a kind in one namespace, or in all.
@@ -141,21 +95,16 @@ pub(crate) async fn follow(
                 take(Ok(event))
             }
             Err(error) => {
-                let code = refused_with(&error);
-                if !std::mem::replace(&mut failing, true) && code != Some(404) {
+                let code = match &error {
+                    watcher::Error::InitialListFailed(kube::Error::Api(status)) => status.code,
+                    _ => 0,
+                };
+                if !std::mem::replace(&mut failing, true) && code != 404 {
                     warn!(%error, "cannot follow {url}; tries again");
                 }
-                matches!(code, Some(403 | 404)) && take(Err(Unseen))
+                matches!(code, 403 | 404) && take(Err(Unseen))
             }
         };
         unknown = unknown.filter(|_| !known);
-    }
-}
-
-/// The status code of a refused list.
-fn refused_with(error: &watcher::Error) -> Option<u16> {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) => Some(status.code),
-        _ => None,
     }
 }

@@ -4,13 +4,13 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use kube::ResourceExt;
 use kube::runtime::watcher;
 use tokio::sync::Notify;
 
-use crate::watched::{Key, Sight, Unseen, Watched, key};
+use crate::watched::{Key, Sight, Unseen, Watched, key, locked};
 
 /// What is known of them. Clones share it.
 #[derive(Clone, Default)]
@@ -58,7 +58,7 @@ impl Workloads {
     /// Takes in what the watch tells. Answers whether it is clear by that whether they can be listed.
     pub(crate) fn take(&self, sight: Sight) -> bool {
         let tried = matches!(sight, Ok(watcher::Event::InitDone) | Err(Unseen));
-        let mut table = self.lock();
+        let mut table = locked(&self.table);
         match sight {
             Err(Unseen) => table.listed = false,
             Ok(watcher::Event::Init) => table.round = table.round.wrapping_add(1),
@@ -75,12 +75,8 @@ impl Workloads {
 
     /// Looks after one of them from now on; `news` is told of what others do to it.
     pub(crate) fn attend(&self, key: Key, news: Arc<Notify>) -> Attention {
-        self.lock().entries.entry(key.clone()).or_default().told.push(Arc::clone(&news));
+        locked(&self.table).entries.entry(key.clone()).or_default().told.push(Arc::clone(&news));
         Attention { workloads: self.clone(), key, news }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -88,7 +84,9 @@ impl Table {
     fn see(&mut self, object: &Watched) {
         let count = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
         let version = object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0);
-        let seen = Seen { replicas: count(object.spec.replicas), ready: count(object.status.ready_replicas), version };
+        let replicas = count(object.spec.as_ref().and_then(|spec| spec.replicas));
+        let ready = count(object.status.as_ref().and_then(|status| status.ready_replicas));
+        let seen = Seen { replicas, ready, version };
         let entry = self.entries.entry(key(object)).or_default();
         entry.round = self.round;
         // After a write of our own the watch still tells what was before it.
@@ -131,7 +129,7 @@ pub(crate) struct Attention {
 impl Attention {
     /// Its replicas as they are known.
     pub(crate) fn look(&self) -> Look {
-        let table = self.workloads.lock();
+        let table = locked(&self.workloads.table);
         match table.entries.get(&self.key).and_then(|entry| entry.seen) {
             _ if !table.listed => Look::Unknown,
             None => Look::Missing,
@@ -141,21 +139,12 @@ impl Attention {
         }
     }
 
-    /// Takes in what the API server answered to a write, which the watch tells only later, if it has not told later things already.
-    pub(crate) fn wrote(&self, replicas: u32, version: u64) {
-        self.know(replicas, version, |known| known < version);
-    }
-
-    /// Takes in how the API server says it is now: what was known was wrong.
-    pub(crate) fn correct(&self, replicas: u32, version: u64) {
-        self.know(replicas, version, |_| true);
-    }
-
-    /// Whether it is there at all is the watch's say.
-    fn know(&self, replicas: u32, version: u64, takes: impl FnOnce(u64) -> bool) {
-        let mut table = self.workloads.lock();
+    /// Takes in what the API server answered: to a write, which the watch tells only later, if it has not told later things already; or
+    /// to a look, by which what was known was wrong. Whether it is there at all is the watch's say.
+    pub(crate) fn know(&self, replicas: u32, version: u64, was_wrong: bool) {
+        let mut table = locked(&self.workloads.table);
         let seen = table.entries.get_mut(&self.key).and_then(|entry| entry.seen.as_mut());
-        if let Some(seen) = seen.filter(|seen| takes(seen.version)) {
+        if let Some(seen) = seen.filter(|seen| was_wrong || seen.version < version) {
             *seen = Seen { replicas, version, ..*seen };
         }
     }
@@ -163,7 +152,7 @@ impl Attention {
 
 impl Drop for Attention {
     fn drop(&mut self) {
-        let mut table = self.workloads.lock();
+        let mut table = locked(&self.workloads.table);
         if let Some(entry) = table.entries.get_mut(&self.key) {
             entry.told.retain(|news| !Arc::ptr_eq(news, &self.news));
             if entry.told.is_empty() && entry.seen.is_none() {

@@ -111,15 +111,6 @@ impl Decision {
     pub fn name(&self) -> &'static str {
         self.hold.map_or_else(|| self.basis.into(), Into::into)
     }
-
-    /// The replicas that the load alone asks for; none where that is not known.
-    pub fn needed(&self) -> Option<u32> {
-        match self.basis {
-            Basis::Backlog { needed, .. } | Basis::Rate { needed, .. } => Some(needed),
-            Basis::Idle => Some(0),
-            Basis::Unknown | Basis::NoRateYet { .. } => None,
-        }
-    }
 }
 
 impl Drain {

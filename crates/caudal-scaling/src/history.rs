@@ -53,6 +53,11 @@ impl History {
         }
     }
 
+    /// What was seen so far says nothing of any window any more: the replicas were set for another reason. What was learned stays.
+    pub fn interrupt(&mut self) {
+        self.last = self.last.map(|_| DateTime::UNIX_EPOCH);
+    }
+
     /// Takes in what is needed now.
     pub(crate) fn need(&mut self, needed: u32, policy: &Policy, now: DateTime<Utc>) {
         self.most.add(needed, policy.down_window, now);

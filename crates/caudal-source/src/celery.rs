@@ -2,10 +2,14 @@
 
 mod remote;
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use caudal_redis::Client;
 use redis::{RedisResult, Script};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::list::lengths;
 use crate::{Error, Work};
@@ -17,6 +21,9 @@ const SEPARATOR: &str = "\x06\x16";
 const PAGE: u64 = 100;
 /// How many pages are looked at, at most: beyond it at least so many are delivered.
 const PAGES: u32 = 100;
+
+/// How long a worker that lost its connection may take to come back.
+const RETURN: Duration = Duration::from_secs(30);
 
 /// Queues of Celery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,9 +55,32 @@ fn usual_steps() -> Vec<u32> {
     vec![0, 3, 6, 9]
 }
 
+/// Who asks workers, and remembers how many listened.
+#[derive(Debug)]
+pub struct Asker {
+    /// The workers answer into the list `<global_key_prefix><name>`.
+    name: String,
+    /// How many listened, and when so many did.
+    heard: Mutex<Option<(u64, Instant)>>,
+}
+
+impl Asker {
+    /// By a name that nobody else has.
+    pub fn new(name: String) -> Self {
+        Self { name, heard: Mutex::default() }
+    }
+
+    /// How many listened before, if fewer do now and that was lately: some may have lost their connection, and work on.
+    fn misses(&self, listening: u64, now: Instant) -> Option<u64> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let missed = heard.filter(|(most, at)| listening < *most && now.duration_since(*at) < RETURN);
+        *heard = missed.or(Some((listening, now)));
+        missed.map(|(most, _)| most)
+    }
+}
+
 impl Celery {
-    /// Workers that are asked answer into the list `<global_key_prefix><asker>`.
-    pub(crate) async fn observe(&self, asker: &str, redis: &Client) -> Result<Work, Error> {
+    pub(crate) async fn observe(&self, asker: &Asker, redis: &Client) -> Result<Work, Error> {
         // In the order in which a task moves on, so that one on its way is seen twice rather than missed.
         let keys = self.keys();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -58,17 +88,18 @@ impl Celery {
         let delivered = self.delivered(redis).await?;
         let answers = match (self.acks_late, delivered) {
             (true, 0) => Answers::default(),
-            _ => self.ask(asker, redis).await?,
+            _ => self.ask(&asker.name, redis).await?,
         };
-        let Answers { running, workers, silent } = answers;
+        let Answers { asked, running, workers, silent } = answers;
         if !self.acks_late && silent > 0 {
             return Err(Error::Silent);
         }
+        let missed = if self.acks_late { None } else { asker.misses(asked, Instant::now()) };
         Ok(Work {
             waiting,
             in_flight: delivered.saturating_add(running),
             // Who is too busy to answer is busy.
-            busy: silent.saturating_add(workers.len() as u64),
+            busy: missed.unwrap_or_else(|| silent.saturating_add(workers.len() as u64)),
             workers: Some(workers),
             ..Work::default()
         })

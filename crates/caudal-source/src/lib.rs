@@ -7,7 +7,7 @@ mod sorted_set;
 mod source;
 mod stream;
 
-pub use celery::Celery;
+pub use celery::{Asker, Celery};
 pub use error::Error;
 pub use list::List;
 pub use sorted_set::{DueBy, SortedSet};

@@ -25,7 +25,9 @@ impl List {
         let keys: Vec<&str> = self.keys.iter().chain(&self.processing_keys).map(String::as_str).collect();
         let lengths = lengths(redis, &keys).await?;
         let (waiting, in_flight) = lengths.split_at(self.keys.len().min(lengths.len()));
-        Ok(Work { waiting: waiting.iter().sum(), in_flight: in_flight.iter().sum(), ..Work::default() })
+        let (waiting, in_flight) = (waiting.iter().sum(), in_flight.iter().sum());
+        // Each may be another worker's.
+        Ok(Work { waiting, in_flight, busy: in_flight, ..Work::default() })
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use caudal_redis::Client;
 use chrono::{DateTime, Utc};
 
-use crate::{Celery, Error, List, SortedSet, Stream};
+use crate::{Asker, Celery, Error, List, SortedSet, Stream};
 
 /// A foreign queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Source {
     /// One or several Redis lists.
@@ -21,8 +21,8 @@ pub enum Source {
     Celery {
         /// Which.
         queues: Celery,
-        /// A name that nobody else has: workers that are asked answer into the list `<global_key_prefix><asker>`.
-        asker: String,
+        /// Who asks its workers.
+        asker: Asker,
     },
 }
 

@@ -65,3 +65,19 @@ fn every_condition_is_there_from_the_first_look() {
     let types: Vec<String> = look(Authority::Plan, None, &[], 0).into_iter().map(|condition| condition.type_).collect();
     assert_eq!(types, ["Ready", "Active", "Fallback", "Limited", "Pinned", "ScaleConflict", "Reconciling", "Stalled"]);
 }
+
+#[test]
+fn a_target_that_cannot_be_seen_changes_nothing_about_who_has_the_say() {
+    let pinned = look(Authority::Pin, None, &[], 0);
+    let account = Account {
+        name: "x".to_owned(),
+        target: "Deployment/x".to_owned(),
+        active: Ok(true),
+        note: None,
+        judged: None,
+        problem: Some(Problem { reason: "Because", message: String::new(), stalled: false }),
+    };
+    let blind = conditions(&account, &pinned, Some(4), DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(9));
+    assert_eq!((status(&blind, "Ready"), status(&blind, "Pinned")), ("False", "True"));
+    assert_eq!(blind[2..6], pinned[2..6], "Fallback, Limited, Pinned and ScaleConflict are as they were");
+}

@@ -37,8 +37,8 @@ async fn nothing_is_asked_before_the_time_an_overloaded_api_server_names() {
     for status in [429, 503] {
         let (client, asked) = overloaded(status, 1);
         let client = gated(client);
-        assert!(ask(&client).await.is_err());
         let begun = Instant::now();
+        assert!(ask(&client).await.is_err());
         let impatient = tokio::time::timeout(Duration::from_millis(200), ask(&client)).await;
         assert!(impatient.is_err(), "waits");
         assert_eq!(asked.load(Ordering::SeqCst), 1);

@@ -36,7 +36,7 @@ async fn brief(metrics: &Metrics) -> Leadership {
     });
     let client = Client::new(service, "default");
     let leases = Leases::new(client, "me".to_owned(), None, metrics.clone(), CancellationToken::new());
-    let mut leadership = leases.stand("default", "caudal", None);
+    let leadership = leases.stand("default", "caudal", None);
     tokio::time::timeout(Duration::from_secs(5), leadership.gained()).await.unwrap();
     leadership
 }

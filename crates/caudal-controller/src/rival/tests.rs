@@ -108,3 +108,14 @@ fn the_rivals_are_known_where_keda_is_not_installed_but_not_where_an_autoscaler_
     assert!(!rivals.take(Kind::HorizontalPodAutoscaler, Err(Unseen)));
     assert!(rivals.take(Kind::HorizontalPodAutoscaler, Ok(Event::InitDone)));
 }
+
+#[test]
+fn a_kind_that_is_gone_has_no_rivals_any_more() {
+    let rivals = Rivals::default();
+    let scaled = other("w", json!({ "name": "worker" }));
+    rivals.take(Kind::ScaledObject, Ok(Event::Apply(scaled)));
+    assert!(rivals.of(&young()).is_some());
+    rivals.take(Kind::ScaledObject, Ok(Event::Init));
+    rivals.take(Kind::ScaledObject, Err(Unseen));
+    assert_eq!(rivals.of(&young()), None);
+}

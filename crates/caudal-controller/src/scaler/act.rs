@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_scaling::{Decision, History, Load, Observation, Policy, plan};
+use caudal_scaling::{History, Load, Observation, Policy, plan};
 use chrono::{DateTime, SubsecRound, Utc};
 use kube::{Api, ResourceExt};
 use tracing::info;
@@ -13,13 +13,16 @@ use crate::conditions::{Account, Problem};
 use crate::crd::{LastDecision, QueueScaler, QueueScalerSpec};
 use crate::error::Error;
 use crate::pods;
-use crate::report::Outcome;
+use crate::report::{DRY_RUN, Outcome};
 use crate::source::Unread;
 use crate::target::{Scale, Target, title};
-use crate::verdict::{Authority, Situation, Verdict, judge};
+use crate::verdict::{Authority, Situation, judge};
 
 /// For how long an outage of a queue that could once be read leaves Ready alone.
 const GRACE: Duration = Duration::from_secs(60);
+
+/// So many failures in a row may pass by themselves.
+const PATIENCE: u32 = 2;
 
 impl Scaler {
     pub(super) async fn turn(&mut self, object: &QueueScaler) -> Result<(), Error> {
@@ -35,39 +38,53 @@ impl Scaler {
         let now = Utc::now();
         self.remember(object, &load, now);
         let turn = Turn { object, load: &load, begun, observed: now };
-        let (target, scale) = match seen {
-            Ok(seen) => seen,
+        match seen {
+            Ok((target, scale)) => self.act(&turn, &target, scale).await,
             Err(error) => {
-                let account = account(&turn, &self.source.note, None, blind(&error));
-                self.teller.tell((object, &self.lease), &account, Outcome::default(), now);
+                self.tell(&turn, None, self.blind(&error), Outcome::default());
                 self.row.hide();
                 self.trace(&turn, None, Some(&error));
-                return Err(error);
+                Err(error)
             }
-        };
-        self.notice_a_hand(&target, &scale).await;
-        let planned = self.plan(&turn, scale);
-        let written = self.write(object, &target, &planned).await;
-        if let Err(Error::Conflict(_)) = written {
+        }
+    }
+
+    async fn act(&mut self, turn: &Turn<'_>, target: &Target, scale: Scale) -> Result<(), Error> {
+        self.notice_a_hand(target, &scale).await;
+        let planned = self.plan(turn, scale);
+        let written = self.write(turn.object, target, &planned).await;
+        let (changed, failure) = (matches!(written, Ok(true)), written.as_ref().err());
+        let blind = failure.and_then(|error| self.blind(error));
+        if matches!(failure, Some(Error::Conflict(_))) && blind.is_none() {
             return written.map(drop);
         }
-        self.measure(&turn, &planned, matches!(written, Ok(true)));
-        if !matches!(written, Ok(false)) {
-            self.trace(&turn, Some(&planned), written.as_ref().err());
+        self.measure(turn, &planned, changed);
+        if changed || failure.is_some() {
+            self.trace(turn, Some(&planned), failure);
         }
-        let problem = written.as_ref().err().and_then(blind).or_else(|| self.unreadable(&load, now));
-        let note = self.source.note.take();
-        let account = account(&turn, &note, Some((&planned.decision, &planned.verdict)), problem);
-        let outcome = self.outcome(&turn, &planned, matches!(written, Ok(true)));
-        if written.is_err() {
+        let outcome = self.outcome(turn, &planned, changed);
+        if failure.is_some() {
             // It may have come through all the same: what is found next is no stranger's hand.
             self.expected = None;
         }
-        self.teller.tell((object, &self.lease), &account, outcome, now);
+        let problem = blind.or_else(|| self.unreadable(turn));
+        self.tell(turn, Some(&planned), problem, outcome);
         if planned.scale.replicas == 0 {
             Box::pin(self.source.tidy()).await;
         }
         written.map(drop)
+    }
+
+    fn tell(&mut self, turn: &Turn<'_>, planned: Option<&Planned>, problem: Option<Problem>, outcome: Outcome) {
+        let account = Account {
+            name: turn.object.name_any(),
+            target: title(&turn.object.spec.scale_target_ref),
+            active: turn.load.as_ref().map(|load| load.backlog > 0),
+            note: self.source.note.as_deref(),
+            judged: planned.map(|planned| (&planned.decision, &planned.verdict)),
+            problem,
+        };
+        self.teller.tell((turn.object, &self.lease), &account, outcome, turn.observed);
     }
 
     fn plan(&mut self, turn: &Turn<'_>, scale: Scale) -> Planned {
@@ -77,6 +94,9 @@ impl Scaler {
         let decision = plan(&policy(spec), &mut self.history, &observation, now);
         let rival = self.surroundings.rivals.of(turn.object);
         let verdict = judge(&Situation { spec, current, plan: &decision, unread_for, rival: rival.as_deref(), now });
+        if verdict.authority == Authority::Fallback {
+            self.history.interrupt();
+        }
         Planned { scale, decision, verdict, at: Utc::now() }
     }
 
@@ -140,7 +160,7 @@ impl Scaler {
         // Whoever set what the plan only puts up with for a while is overruled all the same, but later.
         let lasting = decision.hold.is_none() || verdict.authority != Authority::Plan || verdict.withheld.is_some();
         self.hand.take_if(|_| lasting);
-        let reason = format!("dry run, not written: {}", change.reason);
+        let reason = format!("{DRY_RUN}{}", change.reason);
         let dry = dry.then_some(LastDecision { reason, ..change });
         Outcome { replicas: Some(after), dry, ..Outcome::default() }
     }
@@ -153,7 +173,7 @@ impl Scaler {
         match load {
             Ok(_) => (self.read_once, self.unread_since) = (true, None),
             Err(unread) => {
-                self.context.metrics.unread(unread.reason());
+                self.context.metrics.unread(unread.into());
                 self.unread_since.get_or_insert(now);
             }
         }
@@ -163,13 +183,32 @@ impl Scaler {
         self.unread_since.map(|since| now.signed_duration_since(since).to_std().unwrap_or_default())
     }
 
-    fn unreadable(&self, load: &Result<Load, Unread>, now: DateTime<Utc>) -> Option<Problem> {
-        let unread = load.as_ref().err()?;
-        let passing = matches!(unread, Unread::Unavailable(_))
+    fn unreadable(&self, turn: &Turn<'_>) -> Option<Problem> {
+        let unread = turn.load.as_ref().err()?;
+        let passing = matches!(unread, Unread::SourceUnavailable(_))
             && self.read_once
-            && self.unread_for(now).is_some_and(|time| time < GRACE);
-        let stalled = matches!(unread, Unread::Invalid(_));
-        (!passing).then(|| Problem { reason: unread.reason(), message: unread.to_string(), stalled })
+            && self.unread_for(turn.observed).is_some_and(|time| time < GRACE);
+        let stalled = matches!(unread, Unread::InvalidSource(_));
+        (!passing).then(|| Problem { reason: unread.into(), message: unread.to_string(), stalled })
+    }
+
+    /// What is to be said of an error of the API server. Of what passes nothing need be, and of its absence nothing can be.
+    fn blind(&self, error: &Error) -> Option<Problem> {
+        let (reason, message) = match error {
+            Error::Missing(what) => {
+                ("TargetNotFound", format!("{what} is not there: create it, or name another in spec.scaleTargetRef"))
+            }
+            Error::Refused { .. } => ("TargetRefused", error.to_string()),
+            Error::Unavailable { source: Some(kube::Error::Service(_) | kube::Error::HyperError(_)), .. } => {
+                return None;
+            }
+            Error::Conflict(_) | Error::Unavailable { .. } if self.failures >= PATIENCE => {
+                let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+                ("ApiServerUnavailable", format!("{error}{}", cause.unwrap_or_default()))
+            }
+            _ => return None,
+        };
+        Some(Problem { reason, message, stalled: false })
     }
 
     async fn notice_a_hand(&mut self, target: &Target, scale: &Scale) {
@@ -178,30 +217,6 @@ impl Scaler {
             self.hand = Some((who, scale.replicas));
         }
     }
-}
-
-fn account<'a>(
-    turn: &Turn<'a>,
-    note: &'a Option<String>,
-    judged: Option<(&'a Decision, &'a Verdict)>,
-    problem: Option<Problem>,
-) -> Account<'a> {
-    let active = turn.load.as_ref().map(|load| load.backlog > 0);
-    let (name, target) = (turn.object.name_any(), title(&turn.object.spec.scale_target_ref));
-    Account { name, target, active, note: note.as_deref(), judged, problem }
-}
-
-/// What is to be said of an error of the API server. Of its absence nothing can be.
-fn blind(error: &Error) -> Option<Problem> {
-    let (reason, message) = match error {
-        Error::Missing(what) => {
-            let message = format!("{what} is not there: create it, or name another in spec.scaleTargetRef");
-            ("TargetNotFound", message)
-        }
-        Error::Refused { .. } => ("TargetRefused", error.to_string()),
-        Error::NoCluster(_) | Error::Broken(_) | Error::Conflict(_) | Error::Unavailable { .. } => return None,
-    };
-    Some(Problem { reason, message, stalled: false })
 }
 
 fn policy(spec: &QueueScalerSpec) -> Policy {

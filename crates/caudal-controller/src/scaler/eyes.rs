@@ -108,11 +108,13 @@ impl SourceEye {
     fn judge(&mut self, load: &Result<Load, Unread>) {
         match load {
             Ok(_) => (self.failures, self.again) = (0, None),
-            Err(Unread::Misconfigured(_) | Unread::Secret(_)) if self.again.is_none() => {
+            Err(Unread::InvalidSource(_)) => {}
+            Err(Unread::SourceUnavailable(_)) if matches!(self.open, Some(Ok(_))) => {}
+            Err(_) if self.again.is_some() => {}
+            Err(_) => {
                 self.failures = self.failures.saturating_add(1);
                 self.again = Some(Instant::now() + pause(self.failures, fastrand::f64()));
             }
-            Err(_) => {}
         }
     }
 

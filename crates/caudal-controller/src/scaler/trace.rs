@@ -63,10 +63,9 @@ impl Planned {
     fn reasons(&self) -> Vec<(&'static str, String)> {
         let Self { decision, verdict, .. } = self;
         let known = [
-            ("caudal.needed", decision.needed().map(|needed| needed.to_string())),
             ("caudal.hold", decision.hold.map(|hold| hold.to_string())),
             ("caudal.planned", Some(decision.replicas.to_string())),
-            ("caudal.authority", Some(verdict.authority.name().to_owned())),
+            ("caudal.authority", Some(<&str>::from(verdict.authority).to_owned())),
             ("caudal.reason", Some(verdict.reason.clone())),
         ];
         known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{Attention, Look, Seen, Workloads};
-use crate::watched::{Unseen, Watched};
+use crate::watched::{Unseen, Watched, locked};
 
 /// A workload with one ready replica, as the API server sends it.
 fn workload(replicas: u32, version: &str) -> Watched {
@@ -58,21 +58,21 @@ fn nothing_is_known_before_the_list_is_complete_and_what_it_does_not_hold_is_mis
 #[test]
 fn after_a_write_what_the_watch_still_tells_of_before_does_not_count() {
     let (workloads, attention, news) = listed();
-    attention.wrote(8, 12);
+    attention.know(8, 12, false);
     changed(&workloads, 3, 11);
     assert_eq!(attention.look(), seen(8, 12));
     changed(&workloads, 8, 12);
     changed(&workloads, 8, 13);
     assert_eq!(attention.look(), seen(8, 13));
     assert!(!told(&news), "nothing of this is news");
-    attention.wrote(8, 12);
+    attention.know(8, 12, false);
     assert_eq!(attention.look(), seen(8, 13), "the watch was faster than the answer");
 }
 
 #[test]
 fn what_the_api_server_says_after_a_conflict_counts_whatever_was_known() {
     let (_workloads, attention, _) = listed();
-    attention.correct(5, 4);
+    attention.know(5, 4, true);
     assert_eq!(attention.look(), seen(5, 4));
 }
 
@@ -98,7 +98,7 @@ fn what_a_new_list_does_not_hold_is_gone_and_forgotten_once_nobody_attends_to_it
     assert_eq!(attention.look(), Look::Missing);
     assert!(told(&news));
     drop(attention);
-    assert!(workloads.lock().entries.is_empty());
+    assert!(locked(&workloads.table).entries.is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::json;
 
-use crate::world::{Controller, World, drain, enqueue, queue, quick};
+use crate::world::{Controller, World, drain, enqueue, queue, quick, redis_cli};
 
 /// So many objects are hit at the same time.
 const OBJECTS: usize = 10;
@@ -36,6 +36,8 @@ enum Fault {
     Refusing(u16, Option<u64>),
     /// Answers this to writes of replicas.
     RefusingScale(u16),
+    /// Answers this to who asks for a Secret.
+    RefusingSecrets(u16),
     /// Has forgotten what happened.
     Gone,
 }
@@ -53,7 +55,7 @@ impl Road {
                         client.send(request).await
                     }
                     Some(Fault::Refusing(code, again)) => Ok(refusal(code, again)),
-                    Some(Fault::RefusingScale(code)) => Ok(refusal(code, None)),
+                    Some(Fault::RefusingScale(code) | Fault::RefusingSecrets(code)) => Ok(refusal(code, None)),
                     Some(Fault::Gone) => Ok(refusal(410, None)),
                     None => client.send(request).await,
                 }
@@ -74,6 +76,7 @@ impl Road {
             Fault::Away => true,
             Fault::Slow(_) | Fault::Refusing(..) => !lease,
             Fault::RefusingScale(_) => request.method() == Method::PATCH && request.uri().path().ends_with("/scale"),
+            Fault::RefusingSecrets(_) => request.uri().path().contains("/secrets/"),
             Fault::Gone => request.uri().query().is_some_and(|query| query.contains("watch=true")),
         };
         hit.then_some(fault)
@@ -176,6 +179,58 @@ async fn a_slow_api_server_is_waited_for() {
     let (asked, right) = outlives(Fault::Slow(Duration::from_millis(1_500)), Duration::from_secs(6)).await;
     println!("asked {} times; all is right {right:?} after its end", asked.len());
     assert!(asked.len() < 12 * OBJECTS, "asked {} times", asked.len());
+}
+
+#[tokio::test]
+async fn an_api_server_that_takes_longer_than_a_leadership_stands_is_written_to_all_the_same() {
+    let world = World::new().await;
+    let (redis, road) = (Redis::start().await.unwrap(), Road::default());
+    let controller = many(&world, &redis, &road).await;
+    road.breaks(Fault::Slow(Duration::from_millis(2_500)));
+    enqueue(&queue(&redis), 100).await;
+    until_all(&world, 20).await;
+    road.heals();
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn writes_that_fail_for_long_are_told() {
+    let world = World::new().await;
+    let (redis, road) = (Redis::start().await.unwrap(), Road::default());
+    let controller = many(&world, &redis, &road).await;
+    for (code, told) in [(500, "the API server does not answer to Deployment/w0: "), (409, "changed meanwhile")] {
+        road.breaks(Fault::RefusingScale(code));
+        world.patch("w0", json!({ "replicas": code })).await;
+        let (reason, message) = world.until_condition("w0", "Ready", "False").await;
+        assert_eq!(reason, "ApiServerUnavailable");
+        assert!(message.contains(told), "{message}");
+        road.heals();
+        world.until_replicas("w0", code.into()).await;
+        world.until_condition("w0", "Ready", "True").await;
+    }
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_asked_for_is_not_taken_to_be_missing() {
+    let world = World::new().await;
+    let (redis, road) = (Redis::start().await.unwrap(), Road::default());
+    enqueue(&queue(&redis), 5).await;
+    redis_cli(&redis, &["CONFIG", "SET", "requirepass", "secret"]).await;
+    world.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=secret"]).await;
+    world.deployment("worker", 0).await;
+    let mut spec = quick(&redis.url());
+    spec["source"]["caudal"]["redis"]["passwordSecret"] = json!({ "name": "redis", "key": "it" });
+    world.scaler("x", spec).await;
+    road.breaks(Fault::RefusingSecrets(500));
+    let over = road.clone();
+    let controller = world.controller_over(move |client| over.over(client));
+    let (reason, message) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(reason, "SourceUnavailable");
+    assert_eq!(message, "the Redis password: the API server does not answer to Secret/redis");
+    road.heals();
+    world.until_replicas("worker", 1).await;
+    controller.stop().await;
 }
 
 #[tokio::test]

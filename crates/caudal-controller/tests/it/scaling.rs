@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use caudal_controller::crd::QueueScaler;
 use caudal_testkit::Redis;
+use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Api;
-use kube::api::{DynamicObject, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use serde_json::json;
 
-use crate::world::{World, drain, enqueue, queue, quick, redis_cli};
+use crate::record::Record;
+use crate::world::{World, deployment, drain, enqueue, queue, quick, redis_cli};
 
 #[tokio::test]
 async fn a_backlog_takes_the_replicas_up_in_one_write_and_back_to_zero() {
@@ -60,7 +62,9 @@ async fn work_in_an_idle_queue_is_acted_on_at_once() {
     }
     reactions.sort();
     println!("from enqueueing to 20 replicas: median {:?}, all {reactions:?}", reactions[1]);
-    assert!(reactions[1] < Duration::from_millis(400), "a poll once a second would take 500 ms: {reactions:?}");
+    let numbers = controller.numbers().await;
+    let woken = numbers.get("caudal_controller_reaction_seconds_count");
+    assert!(woken >= Some(&1.0), "none by a wake: {numbers:?}");
     controller.stop().await;
 }
 
@@ -87,6 +91,30 @@ async fn a_redis_that_is_away_changes_nothing_until_the_fallback() {
     world.until_condition("x", "Fallback", "False").await;
     drain(&queue(&redis)).await;
     world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_fallback_lifted_goes_down_only_after_a_window_of_looks() {
+    let world = World::new().await;
+    let mut redis = Redis::start().await.unwrap();
+    enqueue(&queue(&redis), 50).await;
+    world.deployment("worker", 12).await;
+    let ready = json!({ "status": { "replicas": 12, "readyReplicas": 12 } });
+    world.deployments().patch_status("worker", &PatchParams::default(), &Patch::Merge(ready)).await.unwrap();
+    let mut spec = quick(&redis.url());
+    spec["scaleDown"]["stabilizationSeconds"] = json!(3);
+    spec["fallback"] = json!({ "afterSeconds": 1, "replicas": 15 });
+    world.scaler("x", spec).await;
+    let mut record = Record::of(&world, "worker");
+    let controller = world.controller("caudal");
+    record.until(10).await;
+    redis.stop().await.unwrap();
+    record.until(15).await;
+    let back = Instant::now();
+    redis.restart().await.unwrap();
+    let down = record.until(10).await.at - tokio::time::Instant::from_std(back);
+    assert!(down >= Duration::from_secs(3), "down after {down:?}");
     controller.stop().await;
 }
 
@@ -126,7 +154,10 @@ async fn a_password_is_taken_from_its_secret_also_when_that_comes_late() {
     let (reason, message) = world.until_condition("x", "Ready", "False").await;
     assert_eq!(
         (reason.as_str(), message.as_str()),
-        ("SecretNotFound", "the Redis password: Secret/redis is not there")
+        (
+            "SecretNotFound",
+            "the Redis password: Secret/redis is not there: create it, or let the controller read it: controller.secretNames"
+        )
     );
     world.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=wrong"]).await;
     world
@@ -162,6 +193,13 @@ async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
     let mut odd = quick(&redis.url());
     odd["scaleTargetRef"] = json!({ "apiVersion": "odd.example/v1", "kind": "Odd", "name": "odd" });
     world.scaler("odd", odd).await;
+    let mut typo = quick(&redis.url());
+    typo["scaleTargetRef"] = json!({ "kind": "deployment", "name": "worker" });
+    world.scaler("typo", typo).await;
+    let mut fixed = quick(&redis.url());
+    fixed["scaleTargetRef"] = json!({ "kind": "DaemonSet", "name": "fixed" });
+    daemon_set(&world, "fixed").await;
+    world.scaler("fixed", fixed).await;
     world.scaler("good", quick(&redis.url())).await;
     let controller = world.controller("caudal");
 
@@ -175,11 +213,24 @@ async fn what_cannot_be_done_is_said_plainly_and_holds_up_nobody() {
     assert!(message.starts_with("Deployment/lost is not there: create it, or name another"), "{message}");
     let (_, message) = world.until_condition("odd", "Ready", "False").await;
     assert!(message.contains("the kind Odd of odd.example/v1"), "{message}");
+    let (reason, message) = world.until_condition("typo", "Ready", "False").await;
+    assert_eq!(reason, "TargetNotFound");
+    assert!(message.starts_with("the kind deployment of apps/v1 is not there: "), "{message}");
+    let (reason, message) = world.until_condition("fixed", "Ready", "False").await;
+    assert_eq!(reason, "TargetNotFound");
+    assert!(message.starts_with("DaemonSet/fixed or its /scale is not there: "), "{message}");
 
     world.deployment("lost", 0).await;
     world.until_replicas("lost", 1).await;
     world.until_condition("lost", "Ready", "True").await;
     controller.stop().await;
+}
+
+async fn daemon_set(world: &World, name: &str) {
+    let sets: Api<DaemonSet> = Api::namespaced(world.client.clone(), &world.namespace);
+    let mut set = deployment(name, None);
+    set["kind"] = json!("DaemonSet");
+    sets.create(&PostParams::default(), &serde_json::from_value(set).unwrap()).await.unwrap();
 }
 
 #[tokio::test]

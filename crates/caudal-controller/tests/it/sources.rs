@@ -8,7 +8,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::pods::{MARK, all, costs, pod, pods};
-use crate::world::{World, quick, redis_cli};
+use crate::world::{World, queue, quick, redis_cli};
 
 /// How long what Celery does may take: its workers take seconds to start.
 const CELERY: Duration = Duration::from_secs(120);
@@ -91,9 +91,10 @@ async fn what_comes_due_within_the_cooldown_keeps_the_last_worker() {
     let mut spec = by(json!({ "sortedSet": set }));
     spec["cooldownSeconds"] = json!(5);
     world.scaler("x", spec).await;
-    redis_cli(&redis, &["ZADD", "retry", &in_millis(9_000), "soon"]).await;
     let controller = world.controller("caudal");
     world.until_condition("x", "Active", "False").await;
+    // After the cooldown is over, and within another one then.
+    redis_cli(&redis, &["ZADD", "retry", &in_millis(6_000), "soon"]).await;
     world.until_condition("x", "Active", "True").await;
     let worker = world.deployments().get("worker").await.unwrap();
     assert_eq!(worker.metadata.generation, Some(1), "nobody has changed it meanwhile");
@@ -127,6 +128,24 @@ async fn a_key_of_the_wrong_type_is_named_and_holds_up_nobody() {
     assert_eq!(world.replicas("worker").await, 2, "an error is never a number");
 
     redis_cli(&redis, &["DEL", "jobs"]).await;
+    world.until_condition("x", "Ready", "True").await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}
+
+#[tokio::test]
+async fn a_count_of_the_queue_that_is_none_is_told_and_scales_nothing() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    redis_cli(&redis, &["SET", "caudal:{facturas}:backlog", "-5"]).await;
+    world.deployment("worker", 2).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+    let (reason, message) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(reason, "SourceMisconfigured");
+    assert!(message.contains("caudal:{facturas}:backlog holds no count: caudal queue check --repair"), "{message}");
+    assert_eq!(world.replicas("worker").await, 2, "an error is never a number");
+    queue(&redis).check(true).await.unwrap();
     world.until_condition("x", "Ready", "True").await;
     world.until_replicas("worker", 0).await;
     controller.stop().await;

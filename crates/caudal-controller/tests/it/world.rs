@@ -112,28 +112,33 @@ impl World {
 
     /// A controller of this release for this namespace.
     pub(crate) fn controller(&self, release: &str) -> Controller {
-        self.run(release, None, |client| client)
+        self.run((release, None), None, |client| client)
     }
 
     /// The same, whose requests take another way.
     pub(crate) fn controller_over(&self, way: impl FnOnce(Client) -> Client + Send + 'static) -> Controller {
-        self.run("caudal", None, way)
+        self.run(("caudal", None), None, way)
     }
 
     /// The same, by another user's permissions.
     pub(crate) fn controller_as(&self, release: &str, user: &str) -> Controller {
-        self.run(release, Some(user.to_owned()), |client| client)
+        self.run((release, None), Some(user.to_owned()), |client| client)
+    }
+
+    /// A controller of this release that lives here and looks after another namespace.
+    pub(crate) fn controller_of(&self, release: &str, namespace: &str) -> Controller {
+        self.run((release, Some(namespace.to_owned())), None, |client| client)
     }
 
     fn run(
         &self,
-        release: &str,
+        (release, elsewhere): (&str, Option<String>),
         user: Option<String>,
         way: impl FnOnce(Client) -> Client + Send + 'static,
     ) -> Controller {
         let options = Options {
             release: release.to_owned(),
-            namespaces: Vec::new(),
+            namespaces: elsewhere.into_iter().collect(),
             pod: format!("pod-{}", Uuid::new_v4().simple()),
             pod_uid: Some(Uuid::new_v4().to_string()),
         };

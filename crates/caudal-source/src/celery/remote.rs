@@ -24,6 +24,8 @@ const EXPIRY: u32 = 60;
 /// What the workers of a broker answered.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
+    /// How many workers listened.
+    pub(super) asked: u64,
     /// Running tasks that may be of the queues and are acknowledged already: those that the broker does not show any more.
     pub(super) running: u64,
     /// The hosts of the workers that run tasks that may be of the queues.
@@ -58,7 +60,7 @@ impl Celery {
     }
 
     fn understand(&self, answers: Vec<Option<Answer>>, asked: u64) -> Answers {
-        let mut understood = Answers { silent: asked, ..Answers::default() };
+        let mut understood = Answers { asked, silent: asked, ..Answers::default() };
         for (worker, tasks) in answers.into_iter().flatten().flatten() {
             understood.silent = understood.silent.saturating_sub(1);
             let ours: Vec<&Value> = tasks.iter().filter(|task| self.may_have(task)).collect();

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use caudal_redis::Client;
-use caudal_source::{Celery, Error, Source, Work};
+use caudal_source::{Asker, Celery, Error, Source, Work};
 use caudal_testkit::{self as testkit, Process, Redis, Signal, wait};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ impl Application {
 }
 
 fn celery(queues: Celery) -> Source {
-    Source::Celery { queues, asker: "somebody".to_owned() }
+    Source::Celery { queues, asker: Asker::new("somebody".to_owned()) }
 }
 
 async fn until<T, E: Debug>(what: &str, probe: impl AsyncFnMut() -> Result<T, E>) -> T {
@@ -105,7 +105,7 @@ async fn tasks_that_wait_are_counted_in_all_queues_and_priorities_below_a_prefix
 async fn running_tasks_are_asked_for_where_they_are_acknowledged_early() {
     let application = Application::new(json!({ "worker_prefetch_multiplier": 1 })).await;
     let first = application.worker("pod-a", &[]).await;
-    assert_eq!(application.numbers().await, (0, 0, 0));
+    application.until((0, 0, 0)).await;
     application.send(&[endless()]).await;
     let work = application.until((0, 1, 1)).await;
     assert_eq!(work.workers.unwrap().into_iter().collect::<Vec<_>>(), owned(&["pod-a"]));
@@ -163,6 +163,34 @@ async fn a_worker_that_does_not_answer_leaves_unknown_what_runs() {
 }
 
 #[tokio::test]
+async fn a_worker_that_lost_its_connection_is_busy_until_it_listens_again() {
+    let application = Application::new(json!({})).await;
+    let worker = application.worker("pod-a", &[]).await;
+    application.send(&[endless()]).await;
+    let source = celery(application.source.clone());
+    let observe = async || source.observe(&application.client).await;
+    until("the task is seen to run", async || match observe().await {
+        Ok(work) if (work.in_flight, work.busy) == (1, 1) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    until("nobody listens", async || {
+        run(&application.client, &["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        let Ok(work) = observe().await else { return Err("it is silent") };
+        assert_eq!(work.busy, 1, "it works on: {work:?}");
+        if work.in_flight == 0 { Ok(()) } else { Err("it listens already") }
+    })
+    .await;
+    application.end().await;
+    until("it listens again, and is idle", async || match observe().await {
+        Ok(work) if (work.in_flight, work.busy) == (0, 0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    application.end_of(&worker).await;
+}
+
+#[tokio::test]
 async fn tasks_that_are_acknowledged_late_are_seen_without_an_answer_and_who_is_silent_is_busy() {
     let application = Application::new(json!({ "task_acks_late": true, "worker_prefetch_multiplier": 1 })).await;
     // While it works, a worker of this pool does nothing else.
@@ -182,7 +210,7 @@ async fn a_running_task_is_counted_once_whenever_it_is_acknowledged() {
     let work = application.until((0, 1, 1)).await;
     assert_eq!(work.workers.unwrap().into_iter().collect::<Vec<_>>(), owned(&["pod-a"]));
     let told_otherwise = Celery { acks_late: false, ..application.source.clone() };
-    let work = celery(told_otherwise).observe(&application.client).await.unwrap();
+    let work = until("all answer", async || celery(told_otherwise.clone()).observe(&application.client).await).await;
     assert_eq!((work.waiting, work.in_flight, work.busy), (0, 1, 1));
     application.end().await;
     application.until((0, 0, 0)).await;
@@ -211,7 +239,8 @@ async fn what_workers_do_for_other_queues_does_not_count() {
         if (work.in_flight, work.busy) == (2, 1) { Ok(()) } else { Err(format!("{work:?}")) }
     })
     .await;
-    assert_eq!(application.numbers().await, (0, 0, 0));
+    let work = until("all answer", async || application.observe().await).await;
+    assert_eq!((work.waiting, work.in_flight, work.busy), (0, 0, 0));
     application.end().await;
     application.end().await;
     application.end_of(&worker).await;

@@ -20,7 +20,7 @@ async fn lists_are_added_up_and_entries_being_processed_are_told_apart() {
     run(&client, &["LMOVE", "low", "low:processing", "LEFT", "RIGHT"]).await;
 
     let work = list(&["high", "low"], &["low:processing"]).observe(&client).await.unwrap();
-    assert_eq!((work.waiting, work.in_flight, work.workers), (4, 1, None));
+    assert_eq!((work.waiting, work.in_flight, work.busy, work.workers), (4, 1, 1, None));
 }
 
 #[tokio::test]
