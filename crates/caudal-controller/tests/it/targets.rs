@@ -34,8 +34,8 @@ async fn a_target_that_changes_all_the_time_is_written_all_the_same() {
     let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Ready", "True").await;
     let deployments = world.deployments();
-    // More often than any kubelet tells of pods.
-    let mut times = tokio::time::interval(Duration::from_millis(20));
+    // More often than any kubelet tells of pods; each change is a write of the control plane.
+    let mut times = tokio::time::interval(Duration::from_millis(100));
     let change = async {
         for number in 0.. {
             times.tick().await;

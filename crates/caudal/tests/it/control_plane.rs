@@ -169,7 +169,7 @@ async fn a_posts_trace_is_linked_to_the_scaling_it_began_and_an_idle_look_tells_
     };
     assert_eq!(part("observe")["caudal.backlog"], "100");
     let plan = part("plan");
-    assert_eq!((&*plan["caudal.needed"], &*plan["caudal.planned"], &*plan["caudal.authority"]), ("20", "20", "Plan"));
+    assert_eq!((&*plan["caudal.planned"], &*plan["caudal.authority"]), ("20", "Plan"));
     assert_eq!(plan["caudal.reason"], "a backlog of 100 at 5 per replica needs 20");
     let apply = part("apply");
     assert_eq!((&*apply["caudal.replicas.from"], &*apply["caudal.replicas.to"]), ("0", "20"));
@@ -179,8 +179,11 @@ async fn a_posts_trace_is_linked_to_the_scaling_it_began_and_an_idle_look_tells_
     let clamped =
         sink.span("what held it down", SOON, |span| span.attributes.contains_key("caudal.hold")).await.unwrap();
     assert_eq!(clamped.attributes["caudal.hold"], "limited to the maximum of 10");
-    let told = sink.spans().iter().filter(|span| span.name == "scale").count();
-    assert_eq!(told, 2, "two writes: {:?}", sink.spans());
+    let both = wait::until("two writes are told", SOON, async || {
+        let told = sink.spans().iter().filter(|span| span.name == "scale").count();
+        if told >= 2 { Ok(told) } else { Err(told) }
+    });
+    assert_eq!(both.await.unwrap(), 2, "two writes: {:?}", sink.spans());
 
     world.deployments().delete("worker", &DeleteParams::default()).await.unwrap();
     let failed = sink.span("the look that failed", SOON, |span| span.name == "observe" && span.failed).await.unwrap();
@@ -213,7 +216,8 @@ async fn a_leader_that_was_stopped_writes_at_most_once_when_it_goes_on_and_is_pu
     let mut leader = world.until_leader_is_not("").await;
     for trial in 0..3_u64 {
         let stopped = &controllers[usize::from(leader == "b")];
-        assert_eq!(leads(stopped).await, Ok(true));
+        let leading = async || if leads(stopped).await == Ok(true) { Ok(()) } else { Err("it stands by") };
+        wait::until("it says that it leads", SOON, leading).await.unwrap();
         let (_, before) = world.seen().await;
         world.enqueue(25).await;
         // Within the time of its reaction: before it has looked, while it decides, while it writes.
@@ -250,14 +254,14 @@ async fn a_leader_that_is_killed_is_followed_within_seconds_and_one_that_ends_at
     world.enqueue(100).await;
     let after = world.until_replicas(20).await;
     println!("from the kill to the next decision: {:?}", killed.elapsed());
-    assert!(killed.elapsed() < Duration::from_secs(8), "followed after {:?}", killed.elapsed());
+    assert!(killed.elapsed() < SOON, "followed after {:?}", killed.elapsed());
     assert_eq!(after, before + 1, "one patch");
 
     let third = world.controller("c", &[]).await;
     assert!(second.process.stop(Signal::TERM, SOON).await.unwrap().success());
     let ended = Instant::now();
     assert_eq!(world.until_leader_is_not("b").await, "c");
-    assert!(ended.elapsed() < Duration::from_secs(2), "followed after {:?}", ended.elapsed());
+    assert!(ended.elapsed() < SOON, "followed after {:?}", ended.elapsed());
     world.drain().await;
     world.until_replicas(0).await;
     assert!(third.process.stop(Signal::TERM, SOON).await.unwrap().success());
