@@ -1,5 +1,8 @@
 //! What one look at an object leaves behind: its status, and the news about it. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::conditions::{Account, conditions};

@@ -102,3 +102,20 @@ async fn take(worker: &mut Consumer, queue: &Queue) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_redis_that_is_away_from_the_start_is_told_at_once_and_followed_once_it_is_there() {
+    let world = World::new().await;
+    let mut redis = Redis::start().await.unwrap();
+    redis.kill().await.unwrap();
+    world.deployment("worker", 3).await;
+    world.scaler("x", quick(&redis.url())).await;
+    let controller = world.controller("caudal");
+    let (reason, _) = world.until_condition("x", "Ready", "False").await;
+    assert_eq!(reason, "SourceUnavailable");
+    assert_eq!(world.replicas("worker").await, 3, "an error is never a number");
+    redis.restart().await.unwrap();
+    world.until_condition("x", "Ready", "True").await;
+    world.until_replicas("worker", 0).await;
+    controller.stop().await;
+}

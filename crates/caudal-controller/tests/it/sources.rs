@@ -134,6 +134,28 @@ async fn a_key_of_the_wrong_type_is_named_and_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_one_redis_goes_over_one_connection() {
+    let world = World::new().await;
+    let redis = Redis::start().await.unwrap();
+    let client = caudal_redis::Client::new(&caudal_redis::Options { redis_url: redis.url().into() }).unwrap();
+    for name in ["a", "b", "c"] {
+        world.deployment(name, 1).await;
+        let mut spec = by(json!({ "list": { "redis": { "url": redis.url() }, "keys": [name] } }));
+        spec["scaleTargetRef"]["name"] = json!(name);
+        world.scaler(name, spec).await;
+    }
+    let controller = world.controller("caudal");
+    for name in ["a", "b", "c"] {
+        world.until_condition(name, "Active", "False").await;
+    }
+    let mut list = redis::cmd("CLIENT");
+    list.arg("LIST").arg("TYPE").arg("normal");
+    let clients: String = list.query_async(&mut client.shared()).await.unwrap();
+    assert_eq!(clients.lines().count(), 2, "the controller's and ours: {clients}");
+    controller.stop().await;
+}
+
+#[tokio::test]
 async fn a_count_of_the_queue_that_is_none_is_told_and_scales_nothing() {
     let world = World::new().await;
     let redis = Redis::start().await.unwrap();
