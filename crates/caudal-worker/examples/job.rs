@@ -1,13 +1,11 @@
-//! A worker whose jobs take until somebody ends them: a chunk's payload is the key that Redis has from then on. A job that was cut is not
-//! done again but rejected, so that it shows. `REDIS_URL` names the Redis, `HOSTNAME` the worker.
+//! A worker whose jobs take until its queue is paused. A job that was cut is not done again but rejected, so that it shows. `REDIS_URL`
+//! names the Redis, `HOSTNAME` the worker.
 
 use std::env;
 use std::time::Duration;
 
 use caudal_queue::Queue;
-use caudal_redis::Client;
 use caudal_worker::{Answer, Delivery, Handler, Unavailable, Verdict, Worker};
-use redis::cmd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// How often a job looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(200);
 
-struct Jobs(Client);
+struct Jobs(Queue);
 
 impl Handler for Jobs {
     async fn ready(&self) -> Result<(), Unavailable> {
@@ -25,7 +23,7 @@ impl Handler for Jobs {
     async fn handle(&self, set: &[Delivery<'_>]) -> Result<Vec<Answer>, Unavailable> {
         let mut answers = Vec::with_capacity(set.len());
         for delivery in set {
-            self.until_ended(delivery.payload).await?;
+            self.until_paused().await?;
             answers.push(answer(delivery));
         }
         Ok(answers)
@@ -33,14 +31,11 @@ impl Handler for Jobs {
 }
 
 impl Jobs {
-    async fn until_ended(&self, key: &[u8]) -> Result<(), Unavailable> {
-        loop {
-            let ended = cmd("EXISTS").arg(key).query_async(&mut self.0.shared()).await;
-            if ended.map_err(|error| Unavailable::new(error.to_string()))? {
-                return Ok(());
-            }
+    async fn until_paused(&self) -> Result<(), Unavailable> {
+        while !self.0.paused().await.map_err(|error| Unavailable::new(error.to_string()))? {
             sleep(LOOK).await;
         }
+        Ok(())
     }
 }
 
@@ -53,11 +48,11 @@ fn answer(delivery: &Delivery<'_>) -> Answer {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let redis = Client::new(&caudal_redis::Options { redis_url: env::var("REDIS_URL")?.into() })?;
+    let redis = caudal_redis::Client::new(&caudal_redis::Options { redis_url: env::var("REDIS_URL")?.into() })?;
     let queue = Queue::new(&redis, &caudal_queue::Options { queue: "jobs".parse()? });
     let mut ended = signal(SignalKind::terminate())?;
     let shutdown = CancellationToken::new();
-    let running = tokio::spawn(Worker::new(&queue, &env::var("HOSTNAME")?, Jobs(redis)).run(shutdown.clone()));
+    let running = tokio::spawn(Worker::new(&queue, &env::var("HOSTNAME")?, Jobs(queue.clone())).run(shutdown.clone()));
     ended.recv().await;
     shutdown.cancel();
     Ok(running.await?)

@@ -1,6 +1,6 @@
 //! Twenty pods, half of them busy, scaled down to the busy half: no job is cut.
 //!
-//! A Redis and a controller stand on the node; the pods are workers (`caudal-worker`'s example `job`) whose jobs end when they are told.
+//! A Redis and a controller stand on the node; the pods are workers (`caudal-worker`'s example `job`) whose jobs end when the queue is paused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use caudal_queue::{Backlog, Batch, Chunk, Queue};
-use caudal_redis::Client;
 use caudal_testkit::{Output, Process, programs, wait};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -96,7 +95,6 @@ pub(super) async fn spare(Trials { trials, seconds }: Trials, steps: &mut Steps)
 
 /// What runs on the node.
 struct Site {
-    client: Client,
     queue: Queue,
     _redis: Process,
     _controller: Process,
@@ -108,7 +106,7 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let redis = redis(folder.path()).await?;
         let url = format!("redis://{}:{}/0", REDIS.0, REDIS.1);
-        let client = Client::new(&caudal_redis::Options { redis_url: url.clone().into() })?;
+        let client = caudal_redis::Client::new(&caudal_redis::Options { redis_url: url.clone().into() })?;
         let queue = Queue::new(&client, &caudal_queue::Options { queue: "jobs".parse()? });
         JOBS.create().await?;
         let caudal = built("caudal")?;
@@ -120,15 +118,14 @@ impl Site {
         let mut controller = Command::new(caudal);
         controller.args(["controller", "--namespaces", JOBS.0, "--ops-listen", "127.0.0.1:19090"]);
         let controller = Process::start(&controller, Output::Inherit)?;
-        Ok(Self { client, queue, _redis: redis, _controller: controller, _folder: folder })
+        Ok(Self { queue, _redis: redis, _controller: controller, _folder: folder })
     }
 
     /// Returns how many pods were busy, and how many were left.
     async fn trial(&self, seconds: u64) -> Result<(usize, usize)> {
         JOBS.run(&["scale", "queuescaler/jobs", &format!("--replicas={PODS}")]).await?;
         wait::until("all pods are Ready", SOON, async || pods_are(PODS).await).await?;
-        let end = format!("jobs:end:{}", uuid::Uuid::new_v4());
-        let busy = timeout(SOON, self.occupy(&end)).await.context("the jobs are not taken")??;
+        let busy = timeout(SOON, self.occupy()).await.context("the jobs are not taken")??;
         let half_time = sleep(Duration::from_secs(seconds));
         let unpin = r#"[{"op":"remove","path":"/spec/replicas"}]"#;
         JOBS.run(&["patch", "queuescaler/jobs", "--type=json", "--patch", unpin]).await?;
@@ -136,18 +133,19 @@ impl Site {
         let cut: Vec<&String> = busy.difference(&left).collect();
         ensure!(cut.is_empty(), "busy pods were ended: {cut:?}");
         half_time.await;
-        let () = redis::cmd("SET").arg(&end).arg(1).query_async(&mut self.client.shared()).await?;
+        self.queue.pause().await?;
         let done = async || match self.queue.backlog().await {
             Ok(Backlog { invoices: 0, in_flight_chunks: 0, dead, .. }) => Ok(dead),
             seen => Err(format!("{seen:?}")),
         };
         let dead = wait::until("all jobs are done", SOON, done).await?;
         ensure!(dead == 0, "{dead} jobs were cut");
+        self.queue.resume().await?;
         Ok((busy.len(), left.len()))
     }
 
-    /// Gives a job to each of so many pods, until `end` is there, and returns which have one.
-    async fn occupy(&self, end: &str) -> Result<BTreeSet<String>> {
+    /// Gives a job to each of so many pods, until the queue is paused, and returns which have one.
+    async fn occupy(&self) -> Result<BTreeSet<String>> {
         loop {
             let workers = self.queue.workers().await?;
             let busy = workers.into_iter().filter(|worker| worker.chunks > 0);
@@ -156,7 +154,7 @@ impl Site {
             if busy.len() == BUSY {
                 return Ok(busy);
             }
-            self.queue.admit(&job(end), 1_000).await?;
+            self.queue.admit(&job(), 1_000).await?;
             let taken = async || match self.queue.backlog().await {
                 Ok(Backlog { waiting_chunks: 0, .. }) => Ok(()),
                 seen => Err(format!("{seen:?}")),
@@ -166,12 +164,11 @@ impl Site {
     }
 }
 
-/// A job that is done once Redis has this key.
-fn job(end: &str) -> Batch {
+fn job() -> Batch {
     let id = uuid::Uuid::new_v4();
     let mut key = [0; 32];
     key[..16].copy_from_slice(id.as_bytes());
-    let chunks = vec![Chunk { payload: end.as_bytes().to_vec(), count: 1 }];
+    let chunks = vec![Chunk { payload: Vec::new(), count: 1 }];
     Batch { id, key, fingerprint: [0; 32], chunks, traceparent: None, caller: String::new() }
 }
 
