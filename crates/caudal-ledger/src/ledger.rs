@@ -81,7 +81,8 @@ impl Ledger {
     /// failure leaves nothing behind. On tables that are newer than this program, but allow it, nothing is done.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], [`Error::Outdated`] or [`Error::Migration`].
+    /// [`Error::Unavailable`], also after 10 s in which another migration was under way, [`Error::Outdated`] or
+    /// [`Error::Migration`].
     pub async fn migrate(&self) -> Result<(), Error> {
         let mut connection = self.connection().await?;
         let done = schema::migrate(&mut connection).await;

@@ -11,7 +11,8 @@ use crate::{Entry, Error, Ledger, Outcome};
 const RECORD: &str = "SELECT oldest, verdicts FROM record_invoices($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 impl Ledger {
-    /// Records the entries, all or none, each once: whatever is asked again changes nothing and is answered alike.
+    /// Records the entries, all or none, each once: whatever is asked again changes nothing, and is answered alike unless another
+    /// version of the same invoice was recorded meanwhile.
     ///
     /// The newest version of an invoice stands, in whatever order versions arrive, and every client's balance is the
     /// sum of its invoices at every commit. The outcomes are in the order of the entries.

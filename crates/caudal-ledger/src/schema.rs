@@ -9,6 +9,12 @@ use crate::error::passes;
 /// The generation of this program: raised by the first release that no longer needs what a later migration removes.
 pub(crate) const PROGRAM: i32 = 1;
 
+/// Opens the transaction. A migration that waits for a table makes everyone behind it wait as well, and one that is stopped
+/// makes every other migration wait: the server ends both.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL lock_timeout = '10s'; \
+    SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
 /// Any number, the same in every release: two migrations at once wait for each other by it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(4860913587217)";
 
@@ -42,10 +48,11 @@ async fn check(connection: &mut PgConnection) -> Result<(), Error> {
 
 /// Applies what is missing, all or nothing.
 pub(crate) async fn migrate(connection: &mut PgConnection) -> Result<(), Error> {
-    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    sqlx::raw_sql(LOCK).execute(&mut *transaction).await?;
-    // A migration that waits for a table makes everyone behind it wait as well.
-    sqlx::raw_sql("SET LOCAL lock_timeout = '10s'").execute(&mut *transaction).await?;
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    sqlx::raw_sql(LOCK).execute(&mut *transaction).await.map_err(|error| match Error::from(error).of_set() {
+        Error::Locked(cause) => Error::Unavailable { reason: "another migration is under way", source: Some(cause) },
+        other => other,
+    })?;
     if exists(&mut transaction).await? {
         check(&mut transaction).await?;
     }

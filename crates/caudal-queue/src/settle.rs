@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::try_join_all;
+use redis::ScriptInvocation;
 
 use crate::{
     EntryId, Error, Lease, Queue, Rejected, Retried, Settled, Settlement,
@@ -69,25 +70,30 @@ impl Queue {
                 call.key(keys.lote(lease.batch)).key(keys.rejected(lease.batch));
                 next
             });
-            call.arg(lease.id).arg(numbers(place, lease, settlement).concat());
-            for Retried { position, payload, attempts, delay } in &settlement.retried {
-                let attempts = u16::try_from(*attempts).unwrap_or(u16::MAX);
-                let entry = Head { attempts, suspect: lease.suspect, ..lease.part(*position, 1) }.encode(payload);
-                call.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).arg(entry);
-            }
-            for Rejected { position, count, number, code, detail, payload } in &settlement.rejected {
-                let entry = lease.part(*position, *count).encode(payload);
-                call.arg(*position)
-                    .arg(*count)
-                    .arg(lease.attempts.saturating_add(1))
-                    .arg(clean(number))
-                    .arg(clean(code))
-                    .arg(clean(detail))
-                    .arg(entry);
-            }
+            tell(&mut call, place, lease, settlement);
         }
         let answer = call.invoke_async(&mut self.connection()).await;
         Ok(or_if_no_group(answer, vec![false; ends.len()])?)
+    }
+}
+
+/// Adds the arguments of one lease, whose batch has its keys at this place.
+fn tell(call: &mut ScriptInvocation<'_>, place: usize, lease: &Lease, settlement: &Settlement) {
+    call.arg(lease.id).arg(numbers(place, lease, settlement).concat());
+    for Retried { position, payload, attempts, delay } in &settlement.retried {
+        let attempts = u16::try_from(*attempts).unwrap_or(u16::MAX);
+        let entry = Head { attempts, suspect: lease.suspect, ..lease.part(*position, 1) }.encode(payload);
+        call.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)).arg(entry);
+    }
+    for Rejected { position, count, number, code, detail, payload } in &settlement.rejected {
+        let entry = lease.part(*position, *count).encode(payload);
+        call.arg(*position)
+            .arg(*count)
+            .arg(lease.attempts.saturating_add(1))
+            .arg(clean(number))
+            .arg(clean(code))
+            .arg(clean(detail))
+            .arg(entry);
     }
 }
 

@@ -19,10 +19,15 @@ pub struct Check {
     pub stated: Option<u64>,
     /// The invoices that were counted: in the stream and to be retried.
     pub counted: u64,
+    /// Entries of a newer program: how many invoices they hold is not known here. With any, nothing is repaired.
+    pub newer: u64,
     /// Whether the count is exact: nothing was finished or moved while it was counted. Always so for up to 2,000 chunks and as
     /// many retries, and for any number while the queue is paused and no worker holds anything. What is not exact is not repaired.
     pub exact: bool,
 }
+
+/// What `recount.lua` returns.
+type Page = (Option<u64>, Option<String>, u64, String, i64, u64);
 
 impl Queue {
     /// Nothing is leased, retried or reclaimed any more, within 2 s; leases that are held are finished. Admission goes on.
@@ -49,28 +54,28 @@ impl Queue {
         Ok(cmd("EXISTS").arg(&self.keys().paused).query_async(&mut self.connection()).await?)
     }
 
-    /// Recounts the backlog, and puts the number right if `repair` says so and the count is exact.
+    /// Recounts the backlog, and puts the number right if `repair` says so, the count is exact, and no entry is of a newer program.
     ///
     /// # Errors
     /// `Unavailable` and `Misconfigured`.
     pub async fn check(&self, repair: bool) -> Result<Check, Error> {
         let keys = self.keys();
-        let (mut retries, mut start, mut counted) = (Some(0), "-".to_owned(), 0);
+        let (mut retries, mut start, mut counted, mut newer) = (Some(0), "-".to_owned(), 0, 0);
         let mut left_first: Option<String> = None;
         loop {
             let mut call = self.scripts().recount.prepare_invoke();
             call.key(&keys.stream).key(&keys.retry).key(&keys.backlog).key(&keys.dead).key(&keys.shut);
             let retries_counted = retries.map(|count: u64| count.to_string()).unwrap_or_default();
             call.arg(retries_counted).arg(&start).arg(PAGE).arg(counted);
-            call.arg(left_first.as_deref().unwrap_or_default()).arg(u8::from(repair)).arg(MAX_DEAD);
-            let (next_retry, next, count, left, stated): (Option<u64>, Option<String>, u64, String, i64) =
-                call.invoke_async(&mut self.connection()).await?;
-            (retries, counted) = (next_retry, count);
+            call.arg(left_first.as_deref().unwrap_or_default()).arg(u8::from(repair)).arg(MAX_DEAD).arg(newer);
+            let page: Page = call.invoke_async(&mut self.connection()).await?;
+            let (next, left, stated): (Option<String>, String, i64);
+            (retries, next, counted, left, stated, newer) = page;
             let exact = left_first.as_ref().is_none_or(|first| *first == left);
             left_first.get_or_insert(left);
             match next {
                 Some(next) => start = next,
-                None => return Ok(Check { stated: u64::try_from(stated).ok(), counted, exact }),
+                None => return Ok(Check { stated: u64::try_from(stated).ok(), counted, newer, exact }),
             }
         }
     }

@@ -78,18 +78,22 @@ async fn check(options: &Common, repair: bool) -> anyhow::Result<()> {
     struct Checked {
         stated: Option<u64>,
         counted: u64,
+        newer: u64,
         exact: bool,
         repaired: bool,
     }
     let checked = options.place.open()?.check(repair).await?;
-    let caudal_queue::Check { stated, counted, exact } = checked;
+    let caudal_queue::Check { stated, counted, newer, exact } = checked;
     let right = stated == Some(counted);
-    let repaired = repair && exact && !right;
+    let repaired = repair && exact && newer == 0 && !right;
     if options.json {
-        say_json(&Checked { stated, counted, exact, repaired })?;
+        say_json(&Checked { stated, counted, newer, exact, repaired })?;
     }
     let stated = stated.map_or_else(|| "is no count".to_owned(), |stated| format!("says {}", count(stated, "invoice")));
     let told = format!("the backlog {stated}, counted are {counted}");
+    if newer > 0 {
+        bail!("{told}, and {} of a newer program not: check with that program", count(newer, "chunk"));
+    }
     match (exact, right || repaired) {
         (true, true) if options.json => Ok(()),
         (true, true) => {

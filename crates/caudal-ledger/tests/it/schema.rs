@@ -1,7 +1,15 @@
 //! Migrations: once, however many ask; and which programs the tables allow.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use caudal_ledger::{Error, Ledger, Options};
+use caudal_testkit::wait;
+use sqlx::PgConnection;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::world::{World, entry};
 
@@ -33,6 +41,43 @@ async fn many_migrations_at_once_and_again_make_the_tables_once() {
     world.ledger.migrate().await.unwrap();
 
     assert!(world.ledger.client("1-9", "", 1).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_migration_that_another_holds_up_says_so_and_does_not_wait_for_ever() {
+    let world = World::bare().await;
+    let mut other = world.session().await;
+    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(4860913587217)").execute(&mut other).await.unwrap();
+
+    let held_up = timeout(Duration::from_secs(30), world.ledger.migrate()).await.unwrap();
+
+    assert!(matches!(held_up, Err(Error::Unavailable { reason: "another migration is under way", .. })), "{held_up:?}");
+    drop(other);
+    wait::until("the tables are made", Duration::from_secs(30), async || world.ledger.migrate().await).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_is_stopped_half_way_gives_way_to_the_next() {
+    let world = World::bare().await;
+    let other = world.another();
+    let mut stopped = pin!(other.migrate());
+    let mut session = world.session().await;
+    // Each turn brings it as far as its next answer from the server.
+    while !holds_the_lock(&mut session).await {
+        assert!(!poll_fn(|context| Poll::Ready(stopped.as_mut().poll(context).is_ready())).await, "it is done already");
+    }
+
+    wait::until("the tables are made", Duration::from_secs(40), async || world.ledger.migrate().await).await.unwrap();
+
+    world.ledger.ready().await.unwrap();
+    assert!(stopped.await.is_err());
+}
+
+/// Whether a migration of this database is under way.
+async fn holds_the_lock(session: &mut PgConnection) -> bool {
+    const HOLDS: &str = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE locktype = 'advisory' AND datname = current_database())";
+    sqlx::query_scalar(HOLDS).fetch_one(session).await.unwrap()
 }
 
 #[tokio::test]

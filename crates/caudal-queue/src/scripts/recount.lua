@@ -1,17 +1,29 @@
 #!lua flags=allow-oom
 -- Called by Queue::check. Counts the invoices of one page: first of those to be retried, then of the stream. Puts the backlog right at
--- the end, if asked to and if nothing has left either since the first page: what is moved from one to the other leaves the one.
+-- the end, if asked to, if nothing has left either since the first page (what is moved from one to the other leaves the one), and if
+-- no entry is of a newer program: how many invoices such a one holds is not known here.
 -- allow-oom: a wrong number may be why nothing drains.
 -- KEYS: stream, retry, backlog, dead, shut
 -- ARGV: how many retries have been counted, or '' for all; where the stream's page begins; a page's size; invoices counted
---       before; what had left at the first page ('' there); 1 to repair; most dead letters
+--       before; what had left at the first page ('' there); 1 to repair; most dead letters; newer entries found before
 -- Returns {retries counted, or false once all are; where the stream's next page begins, or false at the end; invoices counted; what
--- has left; backlog as it was, -1 if it was no number}.
+-- has left; backlog as it was, -1 if it was no number; newer entries found}.
 local stream, retry, backlog_key, dead, shut = unpack(KEYS)
 local passed, start, size, counted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
+local newer = tonumber(ARGV[8])
+-- The format that is known; how long an entry without trace context and payload is, and where it keeps the former's length.
+local FORMAT, HEAD, TRACE_LENGTH = 1, 37, 21
+
+-- What leasing would count: 0 for what no admission wrote.
 local function invoices(entry)
-  return #entry >= 17 and struct.unpack('>I4', entry, 14) or 0
+  local format = string.byte(entry) or 0
+  if format > FORMAT then
+    newer = newer + 1
+  elseif format == FORMAT and #entry >= HEAD and #entry >= HEAD + string.byte(entry, TRACE_LENGTH) then
+    return (struct.unpack('>I4', entry, 14))
+  end
+  return 0
 end
 
 local gone = 0
@@ -38,7 +50,7 @@ if passed then
     counted = counted + invoices(entry)
   end
   if #page == size then
-    return {passed + size, start, counted, left, stated}
+    return {passed + size, start, counted, left, stated, newer}
   end
 end
 
@@ -50,10 +62,10 @@ for _, entry in ipairs(page) do
   end
 end
 if #page == size then
-  return {false, '(' .. page[size][1], counted, left, stated}
+  return {false, '(' .. page[size][1], counted, left, stated, newer}
 end
 
-if ARGV[6] == '1' and (ARGV[5] == '' or ARGV[5] == left) then
+if ARGV[6] == '1' and (ARGV[5] == '' or ARGV[5] == left) and newer == 0 then
   redis.call('SET', backlog_key, counted)
   if redis.call('XLEN', dead) >= tonumber(ARGV[7]) then
     redis.call('SET', shut, '1')
@@ -61,4 +73,4 @@ if ARGV[6] == '1' and (ARGV[5] == '' or ARGV[5] == left) then
     redis.call('DEL', shut)
   end
 end
-return {false, false, counted, left, stated}
+return {false, false, counted, left, stated, newer}

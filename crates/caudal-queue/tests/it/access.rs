@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal_queue::{Chunk, Queue, Rejected, Retried, Settled, Settlement};
+use caudal_queue::{Batch, Chunk, Queue, Rejected, Retried, Settled, Settlement};
 use caudal_redis::{Client, Options};
 use futures_util::StreamExt;
 use tokio::time::timeout;
@@ -17,15 +17,27 @@ fn rule() -> Vec<String> {
     rule.replace("{queue}", "{facturas}").split_whitespace().map(|word| word.replace("<password>", "secret")).collect()
 }
 
-#[tokio::test]
-async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_nothing_else() {
-    let world = World::start().await;
-    let rule = rule();
-    let _: () = world.run(&rule.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let url = world.redis.url().replace("redis://", "redis://caudal:secret@");
-    let client = Client::new(&Options { redis_url: url.into() }).unwrap();
-    let queue = Queue::new(&client, &caudal_queue::Options { queue: "facturas".parse().unwrap() }).with_lease(LEASE);
+/// Of a chunk of four, from position 2: one retried at once, two rejected, one recorded.
+fn one_of_each() -> Settlement {
+    let retried = Retried { position: 2, payload: Vec::new(), attempts: 1, delay: Duration::ZERO };
+    let rejected = |position| Rejected {
+        position,
+        count: 1,
+        number: String::new(),
+        code: "damaged".to_owned(),
+        detail: String::new(),
+        payload: Vec::new(),
+    };
+    Settlement {
+        recorded: 1,
+        retried: vec![retried],
+        rejected: vec![rejected(3), rejected(4)],
+        ..Settlement::default()
+    }
+}
 
+/// What an API and a controller do; a batch of three chunks is there afterwards.
+async fn comes_in(queue: &Queue) -> Batch {
     queue.ready().await.unwrap();
     queue.memory().await.unwrap();
     assert_ne!(queue.durability().await.unwrap().fsync, None);
@@ -36,23 +48,25 @@ async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_
     queue.admit(&sent, ROOMY).await.unwrap();
     timeout(SOON, wakes.next()).await.unwrap().unwrap();
     queue.adopt_keys(&[([1; 32], SOON)]).await.unwrap();
+    sent
+}
 
+#[tokio::test]
+async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_nothing_else() {
+    let world = World::start().await;
+    let rule = rule();
+    let _: () = world.run(&rule.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let url = world.redis.url().replace("redis://", "redis://caudal:secret@");
+    let client = Client::new(&Options { redis_url: url.into() }).unwrap();
+    let queue = Queue::new(&client, &caudal_queue::Options { queue: "facturas".parse().unwrap() }).with_lease(LEASE);
+
+    let sent = comes_in(&queue).await;
     let mut consumer = queue.consumer("pod/1");
     let leases = lease(&mut consumer, 3).await;
     assert_eq!(queue.renew(&leases.iter().collect::<Vec<_>>()).await.unwrap().len(), 0);
     let parts = [1, 2].map(|part| Chunk { payload: vec![part], count: 1 });
     assert_eq!(queue.split(&leases[0], &parts).await.unwrap(), Settled::Done);
-    let retried = Retried { position: 2, payload: Vec::new(), attempts: 1, delay: Duration::ZERO };
-    let rejected = |position| Rejected {
-        position,
-        count: 1,
-        number: String::new(),
-        code: "damaged".to_owned(),
-        detail: String::new(),
-        payload: Vec::new(),
-    };
-    let rejected = vec![rejected(3), rejected(4)];
-    let settlement = Settlement { recorded: 1, retried: vec![retried], rejected, ..Settlement::default() };
+    let settlement = one_of_each();
     assert_eq!(queue.settle(&[(&leases[1], &settlement)]).await.unwrap(), [Settled::Done]);
     queue.release(&[&leases[2]]).await.unwrap();
     assert_eq!(consumer.promote().await.unwrap(), 1);

@@ -8,8 +8,8 @@ use tokio::{task::yield_now, time::Instant};
 
 use crate::world::{ROOMY, World, batch};
 
-/// As many batches as one call takes along.
-const BATCHES: usize = 42;
+/// More batches than two calls take along, which is 64 each.
+const BATCHES: usize = 150;
 /// Who makes the first call, and who makes the next when that one is gone.
 const LEADERS: [usize; 2] = [0, 1];
 /// More than go in some twenty calls.

@@ -92,7 +92,7 @@ async fn a_count_that_is_none_is_an_error_that_says_how_to_mend_it_and_never_a_n
             assert!(told.contains(&format!("{key} holds no count")) && told.contains(mend), "{told}");
         }
         if key.ends_with("backlog") {
-            let expected = Check { stated: None, counted: 3, exact: true };
+            let expected = Check { stated: None, counted: 3, newer: 0, exact: true };
             for wrong in ["-5", "abc"] {
                 let _: () = world.run(&["SET", &key, wrong]).await;
                 assert_eq!(world.queue.check(true).await.unwrap(), expected, "{wrong}");

@@ -83,10 +83,15 @@ async fn after_an_outage_a_live_workers_lease_is_not_taken() {
     })
     .await
     .unwrap();
+    let renewed = Instant::now();
     assert_eq!(world.queue.renew(&[&mine[0]]).await.unwrap().len(), 0);
-    assert_eq!(other.reclaim(1).await.unwrap().leases.len(), 0);
-    drop(mine);
-    reclaim(&mut other, 1).await;
+    let taken = other.reclaim(1).await.unwrap().leases;
+    // On a machine that stood still meanwhile it is the other's by right.
+    if renewed.elapsed() < LEASE {
+        assert_eq!(taken.len(), 0);
+        drop(mine);
+        reclaim(&mut other, 1).await;
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use redis::{Pipeline, cmd};
 use uuid::Uuid;
 
 use super::{
-    state::{Kind, Model, Piece},
+    state::{Kind, Model, NEWER, Piece},
     system::{System, id, name},
 };
 
@@ -109,7 +109,7 @@ pub(crate) fn expected(system: &System, piece: Piece, attempts: u32, suspect: bo
 pub(crate) fn expected_stream(system: &System, model: &Model) -> Vec<Bytes> {
     let entry = |entry: &super::state::Entry| {
         let payload = match entry.kind {
-            Kind::Newer => Some("\u{2}?".to_owned()),
+            Kind::Newer => Some(NEWER.to_owned()),
             Kind::Chunk | Kind::Foreign => None,
         };
         let seen = expected(system, entry.piece, entry.attempts, entry.suspect);

@@ -10,6 +10,10 @@ pub(crate) type Who = u32;
 /// How many workers there are at once.
 pub(crate) const WORKERS: usize = 3;
 
+/// What somebody writes into the stream, and a newer program: both long enough for a count to be read out of them by mistake.
+pub(crate) const FOREIGN: &str = "\0 is the format of nothing that was ever written to this stream";
+pub(crate) const NEWER: &str = "\u{2} is the format of a program that nobody has written so far";
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     /// Redis' clock is behind the versions it has given.
@@ -122,7 +126,7 @@ impl Piece {
 
     /// The bytes name the invoices, so that none is mistaken for another.
     pub(crate) fn payload(self) -> Vec<u8> {
-        let Some(batch) = self.batch else { return b"x=y\n".to_vec() };
+        let Some(batch) = self.batch else { return FOREIGN.as_bytes().to_vec() };
         (self.position..self.position + self.count).flat_map(|i| format!("{batch}/{i};").into_bytes()).collect()
     }
 }
