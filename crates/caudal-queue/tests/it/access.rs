@@ -51,6 +51,17 @@ async fn comes_in(queue: &Queue) -> Batch {
     sent
 }
 
+/// What a person does.
+async fn is_looked_after(queue: &Queue) {
+    queue.pause().await.unwrap();
+    queue.paused().await.unwrap();
+    queue.resume().await.unwrap();
+    queue.check(true).await.unwrap();
+    queue.workers().await.unwrap();
+    queue.flow().await.unwrap();
+    queue.tidy().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_nothing_else() {
     let world = World::start().await;
@@ -73,10 +84,7 @@ async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_
     let letters = queue.dead_letters(None, 10).await.unwrap();
     assert_eq!(queue.retry_dead(&[letters[0].id]).await.unwrap(), 1);
     assert_eq!(queue.drop_dead(&[letters[1].id]).await.unwrap(), 1);
-    queue.pause().await.unwrap();
-    queue.paused().await.unwrap();
-    queue.resume().await.unwrap();
-    queue.check(true).await.unwrap();
+    is_looked_after(&queue).await;
 
     let mut other = queue.consumer("pod/2");
     let mut rest = reclaim(&mut other, 1).await;
@@ -87,9 +95,6 @@ async fn a_user_with_the_rule_of_the_readme_can_do_all_the_queue_does_and_touch_
     }
     assert!(queue.status(sent.id).await.unwrap().unwrap().finished_at.is_some());
     assert_eq!(queue.backlog().await.unwrap().invoices, 0);
-    queue.workers().await.unwrap();
-    queue.flow().await.unwrap();
-    queue.tidy().await.unwrap();
     other.leave().await.unwrap();
 
     let elsewhere = Queue::new(&client, &caudal_queue::Options { queue: "other".parse().unwrap() });

@@ -72,12 +72,7 @@ impl Line {
         let eagerly = self.world.is_wild() && SELDOM.contains(&what);
         let fault = Fault::of(self.world.below(CALLS), eagerly).filter(|fault| self.world.allows(*fault));
         if let Some(fault) = fault {
-            self.world.meet(what, fault);
-            self.world.lock().stream.disturb(&named);
-            if what == "mark" {
-                // What the worker has goes back, all of it, and for a lease's time it takes none of it again.
-                self.world.trouble_until(Instant::now());
-            }
+            self.befall(what, fault, &named);
         }
         match fault {
             Some(Fault::Unheard) => return Err(unavailable()),
@@ -100,6 +95,15 @@ impl Line {
         }
         let lost = fault == Some(Fault::Unanswered) || self.is_cut();
         if lost { Err(unavailable()) } else { Ok(answer) }
+    }
+
+    fn befall(&self, what: &str, fault: Fault, named: &[u64]) {
+        self.world.meet(what, fault);
+        self.world.lock().stream.disturb(named);
+        if what == "mark" {
+            // What the worker has goes back, all of it, and for a lease's time it takes none of it again.
+            self.world.trouble_until(Instant::now());
+        }
     }
 
     fn is_cut(&self) -> bool {
