@@ -30,7 +30,7 @@ pub(crate) async fn run(namespace: Namespace, chart: &str, api: &str, steps: &mu
     undisturbed(load::send_during(namespace, api, 2, rollback(namespace)).await?)?;
     steps.done("rolled back under load");
     for (slice, store) in [(3, "redis"), (4, "postgresql")] {
-        undisturbed(load::send_during(namespace, api, slice, kill(namespace, store)).await?)?;
+        undisturbed(load::send_during(namespace, api, slice, kill_store(namespace, store)).await?)?;
         steps.done(&format!("{store} killed under load, back from its volume"));
     }
     // The sender's own pod stands on the node too.
@@ -95,17 +95,23 @@ async fn rollback(namespace: Namespace) -> Result<()> {
 
 async fn kill_roles(namespace: Namespace) -> Result<()> {
     for role in ["worker", "controller", "api"] {
-        kill(namespace, role).await?;
+        kill(namespace, role, &["--grace-period=0", "--force"]).await?;
     }
     Ok(())
 }
 
+/// Without force: that would start the next server on the volume before the one before it has ended, and PostgreSQL, which cannot see
+/// it from another pod, would lose what either confirms.
+async fn kill_store(namespace: Namespace, store: &str) -> Result<()> {
+    kill(namespace, store, &["--grace-period=1"]).await
+}
+
 /// Kills what there is of a component, and waits for other pods in their place.
-async fn kill(namespace: Namespace, component: &str) -> Result<()> {
+async fn kill(namespace: Namespace, component: &str, how: &[&str]) -> Result<()> {
     let before = namespace.pods(component).await?;
     ensure!(!before.is_empty(), "there was no {component} to kill");
     let selector = format!("app.kubernetes.io/component={component}");
-    namespace.run(&["delete", "pods", "--selector", &selector, "--grace-period=0", "--force"]).await?;
+    namespace.run(&[&["delete", "pods", "--selector", &selector], how].concat()).await?;
     replaced(namespace, component, &before).await
 }
 
