@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use caudal_testkit::{bound_to_parent, programs};
 
 use crate::cluster::Steps;
@@ -23,6 +23,9 @@ pub(crate) use archive::{Image, of_program};
 
 /// Caudal's image as the chart names it by default.
 pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));
+
+/// How many bytes Caudal's image may have, uncompressed.
+const LARGEST: u64 = 40_000_000;
 
 /// The tag of [`next`].
 pub(crate) const NEXT_TAG: &str = "next";
@@ -89,7 +92,10 @@ pub(crate) fn laptop(tiltfile: &Tiltfile) -> Result<PathBuf> {
 }
 
 fn caudal(tree: &Path, name: &str, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
-    build(&Plan { context: tree, dockerfile: &tree.join("Dockerfile"), name }, folder, bases)
+    let archive = build(&Plan { context: tree, dockerfile: &tree.join("Dockerfile"), name }, folder, bases)?;
+    let size = fs::metadata(&archive)?.len();
+    ensure!(size <= LARGEST, "{name} has {} MB, and may have {}", size / 1_000_000, LARGEST / 1_000_000);
+    Ok(archive)
 }
 
 fn tagged(tag: &str) -> String {
