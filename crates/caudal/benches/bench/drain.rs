@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use caudal_ledger::Entry;
 use chrono::Utc;
+use redis::aio::MultiplexedConnection;
+use redis::streams::StreamReadReply;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -18,29 +20,41 @@ const COUNT: u32 = 10_000;
 /// How many invoices a worker records in one transaction.
 const SET: usize = 1_000;
 const ROUNDS: usize = 5;
+/// As long as a batch's.
+const STATUS: &str = "1 1 0 0 1790000000000 1790000000000 ";
 const LONG: Duration = Duration::from_secs(120);
 
-/// Every size of table and of chunk.
+/// Every size of table and of chunk; and what any worker could reach whose queue is in a Redis on the same machine.
 pub(crate) async fn all() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (rows_before, size) in [(10_000, "10^4"), (1_000_000, "10^6")] {
         let (postgres, template) = site::postgres().await?;
         prepare(&template, rows_before).await?;
         for each in [1, 100] {
-            let (mut drains, mut floors) = (Vec::new(), Vec::new());
+            let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), Vec::new());
             let mut costs = Costs::default();
             for round in 0..ROUNDS {
                 let copy = copy(&postgres, &template, &format!("floor_{each}_{round}")).await?;
                 floors.push(alone(&copy, rows_before).await?);
+                let copy = self::copy(&postgres, &template, &format!("limit_{each}_{round}")).await?;
+                limits.push(beside_redis(&copy, rows_before, each).await?);
                 let copy = self::copy(&postgres, &template, &format!("drain_{each}_{round}")).await?;
                 drains.push(drain(&copy, rows_before, each, (&mut costs, postgres.id())).await?);
             }
+            let floor = Some((median(floors), "the statements alone"));
             rows.push(Row {
                 name: format!("drain, chunks of {each}, {size} rows"),
                 figure: (median(drains), "invoices/s"),
-                floor: Some((median(floors), "the statements alone")),
+                floor,
                 aim: Aim::Least(0.8),
                 costs: costs.each(),
+            });
+            rows.push(Row {
+                name: format!("the statements beside bare commands, chunks of {each}"),
+                figure: (median(limits), "invoices/s"),
+                floor,
+                aim: Aim::None,
+                costs: Vec::new(),
             });
         }
     }
@@ -90,6 +104,40 @@ async fn alone(database: &str, first: u32) -> Result<f64> {
     let rate = f64::from(COUNT) / begun.elapsed().as_secs_f64();
     ledger.close().await;
     Ok(rate)
+}
+
+/// The same, while as many bare commands of Redis are given as a queue in it needs: a read by a group and, for each set, its chunks'
+/// statuses read and written, its entries acknowledged and deleted.
+async fn beside_redis(database: &str, first: u32, each: u32) -> Result<f64> {
+    let (_redis, mut redis) = site::redis(Fsync::Always).await?;
+    let chunks = (COUNT / each) as usize;
+    let mut fill = redis::pipe();
+    fill.cmd("XGROUP").arg(&["CREATE", "stream", "group", "0", "MKSTREAM"]).ignore();
+    for chunk in 0..chunks {
+        fill.cmd("XADD").arg(&["stream", "*", "e"]).arg(vec![b'x'; 60 * each as usize]).ignore();
+        fill.set(format!("status:{chunk}"), STATUS).ignore();
+    }
+    let () = fill.query_async(&mut redis).await?;
+    let (alone, bare) = tokio::try_join!(alone(database, first), bare(&mut redis, chunks, SET / each as usize))?;
+    Ok(alone.min(f64::from(COUNT) / bare.as_secs_f64()))
+}
+
+async fn bare(redis: &mut MultiplexedConnection, chunks: usize, set: usize) -> Result<Duration> {
+    let begun = Instant::now();
+    for begin in (0..chunks).step_by(set) {
+        let read = ["GROUP", "group", "consumer", "COUNT", &set.to_string(), "STREAMS", "stream", ">"];
+        let entries: StreamReadReply = redis::cmd("XREADGROUP").arg(&read).query_async(redis).await?;
+        let ids: Vec<String> = entries.keys.into_iter().flat_map(|key| key.ids).map(|entry| entry.id).collect();
+        let statuses: Vec<String> = (begin..begin + ids.len()).map(|chunk| format!("status:{chunk}")).collect();
+        let mut settle = redis::pipe();
+        settle.mget(&statuses).ignore();
+        for status in &statuses {
+            settle.set(status, STATUS).ignore();
+        }
+        settle.xack("stream", "group", &ids).ignore().xdel("stream", &ids).ignore();
+        let () = settle.query_async(redis).await?;
+    }
+    Ok(begun.elapsed())
 }
 
 /// Invoices a second by a worker, from its first lease until the queue is empty.
