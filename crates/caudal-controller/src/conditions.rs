@@ -1,7 +1,7 @@
 //! What the conditions say. Pure; their texts hold no fast numbers, so they change only when something did.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use caudal_scaling::{Decision, Hold};
 use chrono::{DateTime, Utc};
@@ -59,13 +59,13 @@ pub(crate) fn conditions(
         ("Reconciling", reconciling),
         ("Stalled", stalled),
     ];
-    let condition = |(type_, say): (&str, Say)| {
+    all.map(|(type_, say)| {
         let known = before.iter().find(|condition| condition.type_ == type_);
         // Those that tell of a verdict stand while there is none.
         let stands = known.filter(|_| account.judged.is_none() && JUDGED.contains(&type_));
         stands.cloned().unwrap_or_else(|| say(account).dated(type_, known, generation, now))
-    };
-    all.map(condition).into()
+    })
+    .into()
 }
 
 type Say = fn(&Account<'_>) -> Said;

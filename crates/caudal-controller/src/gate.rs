@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -11,6 +11,8 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
+
+use crate::watched::locked;
 
 /// Each request under way takes a connection of its own.
 const AT_A_TIME: usize = 32;
@@ -43,14 +45,13 @@ impl Gate {
         }
         let answer = self.client.send(request).await?;
         if let Some(wait) = asked_to_wait(&answer) {
-            *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wait);
+            *locked(&self.closed_until) = Some(Instant::now() + wait);
         }
         Ok(answer)
     }
 
     fn closed_until(&self) -> Option<Instant> {
-        let closed_until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        closed_until.filter(|until| *until > Instant::now())
+        locked(&self.closed_until).filter(|until| *until > Instant::now())
     }
 }
 

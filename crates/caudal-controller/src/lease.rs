@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::watched::locked;
 
 const STANDS: Duration = Duration::from_secs(3);
 const ACTS: Duration = Duration::from_secs(2);
@@ -98,7 +99,7 @@ impl Leases {
 
     /// Stands for a Lease from now on; where `behind` is given, takes it only while leading there, and watches it until then.
     pub(crate) fn stand(&self, namespace: &str, name: &str, behind: Option<&Leadership>) -> Leadership {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.known);
         known.retain(|_, standing| standing.strong_count() > 0);
         let standing = known.entry((namespace.to_owned(), name.to_owned())).or_default();
         Leadership::of(standing).unwrap_or_else(|| {

@@ -38,10 +38,7 @@ impl Options {
         }
         let named: BTreeSet<&str> =
             self.namespaces.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-        if named.is_empty() {
-            vec![Some(own.to_owned())]
-        } else {
-            named.into_iter().map(|name| Some(name.to_owned())).collect()
-        }
+        let scopes = if named.is_empty() { BTreeSet::from([own]) } else { named };
+        scopes.into_iter().map(|name| Some(name.to_owned())).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use caudal_queue::{Backlog, InvalidName, Name, Queue, Wake};
 use caudal_scaling::Load;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::crd::{self, RedisQueue};
 use crate::error::Error;
 use crate::pods::Workers;
+use crate::watched::locked;
 
 /// How a user writes where a Redis is.
 const WANTED: &str = "redis://[USER@]HOST[:PORT][/DATABASE], or rediss:// for TLS";
@@ -176,7 +177,7 @@ impl Sources {
             Some(secret) => with_password(&redis.url, &self.password(namespace, secret).await?),
             None => redis.url.clone(),
         };
-        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut servers = locked(&self.servers);
         servers.retain(|_, server| server.strong_count() > 0);
         if let Some(server) = servers.get(&url).and_then(Weak::upgrade) {
             return Ok(server);

@@ -14,16 +14,21 @@ fn verdict(authority: Authority) -> Verdict {
     Verdict { replicas: 1, authority, withheld: None, reason: "because".to_owned() }
 }
 
-fn look(authority: Authority, problem: Option<Problem>, before: &[Condition], second: i64) -> Vec<Condition> {
-    let verdict = verdict(authority);
-    let account = Account {
+/// A look at an object that works, without a verdict.
+pub(crate) fn unjudged() -> Account<'static> {
+    Account {
         name: "x".to_owned(),
         target: "Deployment/x".to_owned(),
         active: Ok(true),
         note: None,
-        judged: Some((&DECISION, &verdict)),
-        problem,
-    };
+        judged: None,
+        problem: None,
+    }
+}
+
+fn look(authority: Authority, problem: Option<Problem>, before: &[Condition], second: i64) -> Vec<Condition> {
+    let verdict = verdict(authority);
+    let account = Account { judged: Some((&DECISION, &verdict)), problem, ..unjudged() };
     conditions(&account, before, Some(3), DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(second))
 }
 
@@ -69,14 +74,8 @@ fn every_condition_is_there_from_the_first_look() {
 #[test]
 fn a_target_that_cannot_be_seen_changes_nothing_about_who_has_the_say() {
     let pinned = look(Authority::Pin, None, &[], 0);
-    let account = Account {
-        name: "x".to_owned(),
-        target: "Deployment/x".to_owned(),
-        active: Ok(true),
-        note: None,
-        judged: None,
-        problem: Some(Problem { reason: "Because", message: String::new(), stalled: false }),
-    };
+    let problem = Some(Problem { reason: "Because", message: String::new(), stalled: false });
+    let account = Account { problem, ..unjudged() };
     let blind = conditions(&account, &pinned, Some(4), DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(9));
     assert_eq!((status(&blind, "Ready"), status(&blind, "Pinned")), ("False", "True"));
     assert_eq!(blind[2..6], pinned[2..6], "Fallback, Limited, Pinned and ScaleConflict are as they were");

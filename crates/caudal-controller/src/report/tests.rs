@@ -3,22 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{DRY_RUN, Outcome, report};
-use crate::conditions::Account;
+use crate::conditions::tests::unjudged;
 use crate::crd::{LastDecision, QueueScalerStatus};
 
 /// A dry run's look at this second, which would have this many replicas. Answers what is told then.
 fn dry_run(before: &QueueScalerStatus, to: u32, second: i64) -> QueueScalerStatus {
     let at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(second);
-    let account = Account {
-        name: "x".to_owned(),
-        target: "Deployment/x".to_owned(),
-        active: Ok(true),
-        note: None,
-        judged: None,
-        problem: None,
-    };
     let dry = Some(LastDecision { at, from: 1, to, reason: format!("{DRY_RUN}because") });
-    report(before, &account, Outcome { dry, ..Outcome::default() }, Some(1), at).0
+    report(before, &unjudged(), Outcome { dry, ..Outcome::default() }, Some(1), at).0
 }
 
 #[test]
