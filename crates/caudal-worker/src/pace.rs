@@ -46,18 +46,17 @@ impl Appetite {
 /// How many of the chunks just leased, with these counts, are kept where `room` invoices are lacking to a set: what makes a set
 /// more at most, and one in any case. The others go back, for the chunks were larger than those before them.
 pub(crate) fn keep(counts: &[u32], room: usize) -> usize {
-    let mut room = room + SET;
-    let fits = |count: &&u32| {
-        let rest = room.checked_sub(**count as usize);
-        room = rest.unwrap_or_default();
-        rest.is_some()
-    };
-    counts.iter().take_while(fits).count().max(1)
+    fitting(counts.iter().map(|count| (*count as usize, false)), room + SET)
 }
 
 /// How many of the chunks, of which each has a count and may have to be alone, make the first set.
 pub(crate) fn first_set(chunks: impl Iterator<Item = (usize, bool)>) -> usize {
-    let (mut length, mut room) = (0, SET);
+    fitting(chunks, SET)
+}
+
+/// How many of the chunks have room for their invoices; the first one always.
+fn fitting(chunks: impl Iterator<Item = (usize, bool)>, mut room: usize) -> usize {
+    let mut length = 0;
     for (count, alone) in chunks {
         if length > 0 && (alone || count > room) {
             break;
