@@ -115,21 +115,19 @@ async fn attempt() -> Result<()> {
 
 /// 100 invoices, by workers from none to one and back, and the trace of one.
 async fn sample_goes_through(steps: &mut Steps) -> Result<()> {
-    let client = Client::new(API)?;
-    // The Service's rules follow the pods' readiness.
-    wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
+    let client = Client::reaching(API).await?;
     let (first, rest) = sample::batches();
     let mut ids = send(&client, std::slice::from_ref(&first)).await?;
     recorded(&client, &ids, &[first]).await?;
     steps.done("API Ready to first batch recorded");
 
-    none_left().await?;
+    none_left(INVOICES).await?;
     steps.done("workers 1 -> 0");
     ids = from_zero(&client, &rest, steps).await?;
     recorded(&client, &ids, &rest).await?;
     steps.done("all batches recorded");
     ledger_holds(0).await?;
-    none_left().await?;
+    none_left(INVOICES).await?;
     steps.done("ledger exact, workers 1 -> 0");
     one_trace().await?;
     steps.done("a trace from the POST to the scaling and to the commit");
@@ -141,7 +139,7 @@ async fn life(chart: &str, steps: &mut Steps) -> Result<()> {
     let slices = upheavals::run(INVOICES, chart, API, steps).await?;
     ledger_holds(slices).await?;
     steps.done("50,000 invoices recorded, each once");
-    none_left().await?;
+    none_left(INVOICES).await?;
     afterlife::uninstall(INVOICES).await?;
     steps.done("uninstalled, but for volumes and passwords");
     kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0]).await?;
@@ -208,14 +206,11 @@ async fn recorded(client: &Client, places: &[String], batches: &[Batch]) -> Resu
 }
 
 /// Waits until the controller has taken the last worker away.
-async fn none_left() -> Result<()> {
-    INVOICES.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
+async fn none_left(namespace: Namespace) -> Result<()> {
+    namespace.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
     wait::until("the last worker is gone", START, async || {
-        match INVOICES.run(&["get", "pods", "--output=name", "--selector", WORKERS]).await {
-            Ok(pods) if pods.is_empty() => Ok(()),
-            Ok(pods) => Err(pods),
-            Err(error) => Err(format!("{error:#}")),
-        }
+        let pods = namespace.pods(WORKERS).await.map_err(|error| format!("{error:#}"))?;
+        if pods.is_empty() { Ok(()) } else { Err(format!("{pods:?}")) }
     })
     .await?;
     Ok(())

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use caudal_testkit::wait;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::Value;
 
+use super::RECORDED;
 use super::sample::Batch;
 
 /// How long the API may take to answer.
@@ -30,15 +32,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client of the API at `base`, which has no slash at its end.
-    pub(crate) fn new(base: &'static str) -> Result<Self> {
+    /// A client of the API at `base`, which has no slash at its end, once a Service leads there: its rules follow the pods' readiness.
+    pub(crate) async fn reaching(base: &'static str) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(ANSWER).no_proxy().build()?;
+        wait::until("the Service leads to the API", RECORDED, async || http.get(base).send().await).await?;
         Ok(Self { http, base })
-    }
-
-    /// Whether the API answers at all.
-    pub(crate) async fn answers(&self) -> Result<(), String> {
-        self.http.get(self.base).send().await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Sends a batch.

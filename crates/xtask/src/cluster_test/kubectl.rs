@@ -1,6 +1,5 @@
 //! `kubectl` and `helm`, each call with a time limit.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
@@ -34,8 +33,7 @@ impl Namespace {
 
     /// Runs `kubectl` in it, for longer than usual.
     pub(crate) async fn within(self, limit: Duration, arguments: &[&str]) -> Result<String> {
-        let arguments = [&["--namespace", self.0], arguments].concat();
-        call("kubectl", &arguments, limit + Duration::from_secs(5)).await
+        self.fed(limit + Duration::from_secs(5), arguments, async |_| {}).await
     }
 
     /// The same, with what `feed` writes to read.
@@ -45,19 +43,14 @@ impl Namespace {
         arguments: &[&str],
         feed: impl AsyncFnOnce(ChildStdin),
     ) -> Result<String> {
-        let arguments = [&["--namespace", self.0], arguments].concat();
-        call_with("kubectl", &arguments, limit, Some(feed)).await
+        call("kubectl", &[&["--namespace", self.0], arguments].concat(), limit, feed).await
     }
 
-    /// The identities of the pods of this component, by whether they are Ready.
-    pub(crate) async fn pods(self, component: &str) -> Result<BTreeMap<String, bool>> {
-        let selector = format!("app.kubernetes.io/component={component}");
-        let listed = self.run(&["get", "pods", "--output=json", "--selector", &selector]).await?;
-        let listed: Value = serde_json::from_str(&listed)?;
-        let pods = listed["items"].as_array().into_iter().flatten();
-        let identity = |pod: &Value| pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        let is_ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-        Ok(pods.map(|pod| (identity(pod), is_ready(pod))).collect())
+    /// The pods that a selector finds.
+    pub(crate) async fn pods(self, selector: &str) -> Result<Vec<Pod>> {
+        let listed: Value =
+            serde_json::from_str(&self.run(&["get", "pods", "--output=json", "--selector", selector]).await?)?;
+        Ok(listed["items"].as_array().into_iter().flatten().map(Pod::of).collect())
     }
 
     /// Waits until all replicas of a workload are Ready.
@@ -99,31 +92,49 @@ impl Namespace {
     }
 }
 
+/// A pod, as far as anybody here asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pod {
+    pub name: String,
+    /// No other pod ever has it.
+    pub identity: String,
+    pub is_ready: bool,
+    /// It is asked to end.
+    pub is_ending: bool,
+}
+
+impl Pod {
+    fn of(listed: &Value) -> Self {
+        let metadata = &listed["metadata"];
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        Self {
+            name: text("name"),
+            identity: text("uid"),
+            is_ready: listed["status"]["containerStatuses"][0]["ready"] == true,
+            is_ending: !metadata["deletionTimestamp"].is_null(),
+        }
+    }
+}
+
 /// Runs `helm`.
 pub(crate) async fn helm(arguments: &[&str]) -> Result<String> {
-    call("helm", arguments, HELM).await
+    call("helm", arguments, HELM, async |_| {}).await
 }
 
-async fn call(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
-    call_with(program, arguments, limit, None::<fn(ChildStdin) -> std::future::Ready<()>>).await
-}
-
-async fn call_with(
+async fn call(
     program: &str,
     arguments: &[&str],
     limit: Duration,
-    feed: Option<impl AsyncFnOnce(ChildStdin)>,
+    feed: impl AsyncFnOnce(ChildStdin),
 ) -> Result<String> {
     let words = arguments.join(" ");
     let mut command = Command::new(program);
-    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.stdin(if feed.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.args(arguments).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {program}"))?;
-    let stdin = child.stdin.take();
+    let stdin = child.stdin.take().context("no input")?;
     let fed = async {
-        if let (Some(stdin), Some(feed)) = (stdin, feed) {
-            feed(stdin).await;
-        }
+        feed(stdin).await;
         std::future::pending().await
     };
     let ended = async {

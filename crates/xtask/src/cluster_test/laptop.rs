@@ -1,6 +1,5 @@
 //! What `tilt up` brings: the values, the image and the buttons that the Tiltfile declares, without Tilt itself.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::process::Command;
 
 use super::client::Client;
 use super::kubectl::{self, Namespace};
-use super::{START, TO_ZERO};
+use super::{START, none_left};
 use crate::image;
 use crate::repository;
 use crate::tilt::Tiltfile;
@@ -38,18 +37,15 @@ pub(crate) async fn up(tiltfile: &Tiltfile) -> Result<()> {
     kubectl::helm(&[&install, values.as_slice()].concat()).await?;
     declared_ones_are_there(tiltfile).await?;
     LAPTOP.rolled_out("deployment/caudal-api", START).await?;
-    let client = Client::new(API)?;
-    // The Service's rules follow the pods' readiness.
-    wait::until("the Service leads to the API", RECORDED, async || client.answers().await).await?;
-    LAPTOP.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
-    wait::until("the first worker is gone", START, async || workers().await.and_then(|found| nobody(&found))).await?;
+    Client::reaching(API).await?;
+    none_left(LAPTOP).await?;
     button(tiltfile, "burst", &root).await?;
     let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}", "--timeout=60s"];
     LAPTOP.within(START, &ready).await.context("the burst brought no worker")?;
     let said = button(tiltfile, "kill", &root).await?;
     ensure!(said.contains("deleted"), "nobody was killed: {said}");
     recorded().await?;
-    LAPTOP.scaled_to_zero("deployment/caudal-worker", TO_ZERO).await?;
+    none_left(LAPTOP).await?;
     kubectl::helm(&["uninstall", "caudal", "--namespace", LAPTOP.0, "--wait"]).await.map(drop)
 }
 
@@ -80,14 +76,6 @@ async fn button(tiltfile: &Tiltfile, name: &str, root: &Path) -> Result<String> 
     let said = format!("{}{}", String::from_utf8_lossy(&pressed.stdout), String::from_utf8_lossy(&pressed.stderr));
     ensure!(pressed.status.success(), "the button {name}: {said}");
     Ok(said)
-}
-
-async fn workers() -> Result<BTreeMap<String, bool>, String> {
-    LAPTOP.pods("worker").await.map_err(|error| format!("{error:#}"))
-}
-
-fn nobody(found: &BTreeMap<String, bool>) -> Result<(), String> {
-    if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
 }
 
 async fn recorded() -> Result<()> {

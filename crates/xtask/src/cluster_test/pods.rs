@@ -174,16 +174,13 @@ fn job() -> Batch {
 
 /// The pods that are not being ended, if so many are, and all are Ready.
 async fn pods_are(count: usize) -> Result<BTreeSet<String>, String> {
-    let found = JOBS.run(&["get", "pods", "--output=json"]).await.map_err(|error| format!("{error:#}"))?;
-    let found: Value = serde_json::from_str(&found).map_err(|error| error.to_string())?;
-    let pods = found["items"].as_array().into_iter().flatten();
-    let staying: Vec<&Value> = pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).collect();
-    let is_ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
-    let ready = staying.iter().filter(|pod| is_ready(pod)).count();
+    let pods = JOBS.pods("app=jobs").await.map_err(|error| format!("{error:#}"))?;
+    let staying: Vec<_> = pods.into_iter().filter(|pod| !pod.is_ending).collect();
+    let ready = staying.iter().filter(|pod| pod.is_ready).count();
     if (staying.len(), ready) != (count, count) {
         return Err(format!("{} pods, {ready} of them Ready", staying.len()));
     }
-    Ok(staying.iter().filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned)).collect())
+    Ok(staying.into_iter().map(|pod| pod.name).collect())
 }
 
 async fn redis(folder: &Path) -> Result<Process> {

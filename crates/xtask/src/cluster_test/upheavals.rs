@@ -1,15 +1,14 @@
 //! What happens to an installation in its life, each while invoices come in: an upgrade with a migration, a rollback, killed pods,
 //! stores that die and come back from their volumes, a drained node.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use caudal_testkit::wait;
 use serde_json::json;
 
-use super::kubectl::{self, Namespace};
-use super::{START, load};
+use super::kubectl::{self, Namespace, Pod};
+use super::{START, WORKERS, load};
 use crate::cluster::Steps;
 use crate::image;
 
@@ -61,8 +60,8 @@ async fn many_from_none(namespace: Namespace, api: &str, slice: usize) -> Result
     let let_go = r#"[{"op": "remove", "path": "/spec/replicas"}]"#;
     namespace.run(&["patch", scaler, "--type=json", "--patch", let_go]).await?;
     wait::until("many workers are Ready", START, async || {
-        let pods = namespace.pods("worker").await.map_err(|error| format!("{error:#}"))?;
-        let ready = pods.values().filter(|ready| **ready).count();
+        let pods = namespace.pods(WORKERS).await.map_err(|error| format!("{error:#}"))?;
+        let ready = pods.iter().filter(|pod| pod.is_ready).count();
         if ready >= MANY { Ok(()) } else { Err(format!("{} pods, {ready} of them Ready", pods.len())) }
     })
     .await?;
@@ -108,37 +107,45 @@ async fn kill_store(namespace: Namespace, store: &str) -> Result<()> {
 
 /// Kills what there is of a component, and waits for other pods in their place.
 async fn kill(namespace: Namespace, component: &str, how: &[&str]) -> Result<()> {
-    let before = namespace.pods(component).await?;
+    let selector = of(component);
+    let before = namespace.pods(&selector).await?;
     ensure!(!before.is_empty(), "there was no {component} to kill");
-    let selector = format!("app.kubernetes.io/component={component}");
     namespace.run(&[&["delete", "pods", "--selector", &selector], how].concat()).await?;
     replaced(namespace, component, &before).await
 }
 
 /// Waits until none of these pods is there, and others are Ready.
-async fn replaced(namespace: Namespace, component: &str, before: &BTreeMap<String, bool>) -> Result<()> {
+async fn replaced(namespace: Namespace, component: &str, before: &[Pod]) -> Result<()> {
     let what = format!("other pods are in the place of {component}'s");
     wait::until(&what, START, async || {
-        let now = namespace.pods(component).await.map_err(|error| format!("{error:#}"))?;
-        let other = !now.is_empty() && now.iter().all(|(pod, ready)| *ready && !before.contains_key(pod));
+        let now = namespace.pods(&of(component)).await.map_err(|error| format!("{error:#}"))?;
+        let other = !now.is_empty() && now.iter().all(|pod| pod.is_ready && !was_there(pod, before));
         if other { Ok(()) } else { Err(format!("{now:?}")) }
     })
     .await?;
     Ok(())
 }
 
+fn was_there(pod: &Pod, before: &[Pod]) -> bool {
+    before.iter().any(|known| known.identity == pod.identity)
+}
+
+fn of(component: &str) -> String {
+    format!("app.kubernetes.io/component={component}")
+}
+
 /// There is no other node: what a budget protects stays, and the rest comes back when the node takes pods again.
 async fn drain(namespace: Namespace) -> Result<()> {
-    let (redis, postgresql) = (namespace.pods("redis").await?, namespace.pods("postgresql").await?);
-    let api = namespace.pods("api").await?;
+    let (redis, postgresql) = (namespace.pods(&of("redis")).await?, namespace.pods(&of("postgresql")).await?);
+    let api = namespace.pods(&of("api")).await?;
     let node = namespace.run(&["get", "nodes", "--output=name"]).await?;
     let limit = format!("--timeout={}s", DRAIN.as_secs());
     let drain = ["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", &limit];
     let drained = namespace.within(DRAIN * 2, &drain).await;
     let cordoned = namespace.run(&["get", &node, "--output=jsonpath={.spec.unschedulable}"]).await?;
     ensure!(cordoned == "true", "the node was not drained: {drained:?}");
-    let stayed = namespace.pods("api").await?.iter().filter(|(pod, ready)| **ready && api.contains_key(*pod)).count();
-    ensure!(stayed > 0, "no API was left while the node was drained: {drained:?}");
+    let stayed = namespace.pods(&of("api")).await?.iter().any(|pod| pod.is_ready && was_there(pod, &api));
+    ensure!(stayed, "no API was left while the node was drained: {drained:?}");
     namespace.run(&["uncordon", &node]).await?;
     replaced(namespace, "redis", &redis).await?;
     replaced(namespace, "postgresql", &postgresql).await?;
