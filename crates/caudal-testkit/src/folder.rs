@@ -1,11 +1,9 @@
 //! A service's private folder, and a port for it.
 
 use std::{
-    collections::hash_map::RandomState,
     env,
-    fs::Permissions,
-    hash::{BuildHasher, Hasher},
-    io,
+    fs::{self, File, Permissions},
+    io::{self, Read as _, Seek as _, Write as _},
     net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -13,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::Error;
+use crate::{Error, programs};
 
 /// Ports that no operating system hands out by itself, so that a stopped service finds its own
 /// port free when it is started again.
@@ -42,7 +40,7 @@ impl Folder {
     }
 
     pub(crate) fn given(path: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(path).map_err(Error::io(path.display().to_string()))?;
+        fs::create_dir_all(path).map_err(Error::io(path.display().to_string()))?;
         Ok(Self::Given(path.to_owned()))
     }
 
@@ -54,17 +52,24 @@ impl Folder {
     }
 }
 
-/// A port of 127.0.0.1 that nothing listens on.
+/// A port of 127.0.0.1 that nothing listens on. All processes of this user share the file by which ports are handed out in turn, so that
+/// nobody is given one that another has been given and does not listen on yet, or not just now.
 pub fn free_port() -> Result<u16, Error> {
-    let mut last = io::Error::other("none tried");
-    for _ in 0..100 {
-        let random = RandomState::new().build_hasher().finish();
-        let offset = random % u64::from(PORTS.end - PORTS.start);
-        let port = PORTS.start + u16::try_from(offset).unwrap_or_default();
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => return Ok(port),
-            Err(error) => last = error,
-        }
-    }
-    Err(Error::io("no free port was found")(last))
+    next_port(&programs::cache()).map_err(Error::io("no free port was found"))
+}
+
+fn next_port(folder: &Path) -> io::Result<u16> {
+    fs::create_dir_all(folder)?;
+    let mut turn = File::options().read(true).write(true).create(true).truncate(false).open(folder.join("port"))?;
+    turn.lock()?;
+    let mut last = String::new();
+    turn.read_to_string(&mut last)?;
+    let last = last.parse().ok().filter(|port| PORTS.contains(port)).unwrap_or(PORTS.start);
+    let listens = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err();
+    let next = (last + 1..PORTS.end).chain(PORTS.start..=last).find(|port| !listens(port));
+    let port = next.ok_or(io::ErrorKind::AddrInUse)?;
+    turn.set_len(0)?;
+    turn.rewind()?;
+    write!(turn, "{port}")?;
+    Ok(port)
 }

@@ -3,5 +3,6 @@
 
 mod control_plane;
 mod otlp;
+mod ports;
 mod process;
 mod services;
