@@ -126,15 +126,19 @@ fn render(root: &Path, namespace: &str, more: &[&str]) -> Result<String> {
     Ok(command::text(&mut helm)? + "\n")
 }
 
-/// What the alerts say of one release's controller, and what stands for it where they are about whatever Prometheus reads. It may
-/// attach a `namespace` or not: that of a QueueScaler is `exported_namespace` where it does.
-const OF_ANY_CONTROLLER: [(&str, &str); 2] = [
-    ("by (exported_namespace, name)", "by (namespace, exported_namespace, name)"),
+/// What the alerts say of one release, and what stands for it where they are about whatever Prometheus reads: each Caudal there, told by
+/// the `namespace` and the `job` that are attached, as the release is. Prometheus may attach a `namespace` or not: that of a QueueScaler
+/// is `exported_namespace` where it does.
+const OF_ANY_RELEASE: [(&str, &str); 5] = [
+    ("by (exported_namespace, name)", "by (namespace, job, exported_namespace, name)"),
     // A namespace's own Lease may be held by another release's controller, whose metric has another `namespace`.
     (
         r#"max(caudal_controller_leads{lease="caudal"})"#,
-        r#"max by (namespace, exported_namespace, lease) (caudal_controller_leads{lease!="caudal-controller"})"#,
+        r#"max by (namespace, job, exported_namespace, lease) (caudal_controller_leads{lease!="caudal-controller"})"#,
     ),
+    ("min(", "min by (namespace, job) ("),
+    ("max(", "max by (namespace, job) ("),
+    ("sum(", "sum by (namespace, job) ("),
 ];
 
 /// The chart's alerts as a file of rules, for a Prometheus without the operator: about whatever it reads.
@@ -151,11 +155,20 @@ fn alerts(root: &Path) -> Result<String> {
     }
     let of = r#"namespace="caudal",job="caudal-metrics""#;
     text = text.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), "");
-    for (one, any) in OF_ANY_CONTROLLER {
-        ensure!(text.contains(one), "no alert says {one}");
-        text = text.replace(one, any);
+    let of_any = OF_ANY_RELEASE.map(|(one, any)| (one.to_owned(), any.to_owned()));
+    for (one, any) in of_any.into_iter().chain(["api", "controller"].map(any_gone)) {
+        ensure!(text.contains(&one), "no alert says {one}");
+        text = text.replace(&one, &any);
     }
     Ok(text)
+}
+
+/// That a role of the release is not there, and what stands for it: there is none, or one that there was in the last day is gone.
+fn any_gone(role: &str) -> (String, String) {
+    let it = format!(r#"caudal_build_info{{role="{role}"}}"#);
+    let of = "group by (namespace, job)";
+    let any = format!("absent_over_time({it}[1d]) or ({of} (last_over_time({it}[1d])) unless {of} ({it}))");
+    (format!("absent({it})"), any)
 }
 
 fn readme(root: &Path) -> Result<String> {
