@@ -12,14 +12,16 @@ use caudal_testkit::{bound_to_parent, programs};
 
 use crate::cluster::Steps;
 use crate::tilt::Tiltfile;
-use crate::{command, packages, repository};
+use crate::{packages, repository};
 use build::{Plan, build};
 
 mod archive;
 mod build;
+mod next;
 mod stand_in;
 
 pub(crate) use archive::{Image, of_program};
+pub(crate) use next::VERSION as NEXT_VERSION;
 
 /// Caudal's image as the chart names it by default.
 pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));
@@ -31,9 +33,6 @@ const LARGEST: u64 = 40_000_000;
 pub(crate) const NEXT_TAG: &str = "next";
 /// The tag of [`laptop`].
 pub(crate) const LAPTOP_TAG: &str = "laptop";
-
-/// What the next release adds to the tables, so that an upgrade is one.
-const MIGRATION: &str = "CREATE TABLE next_release (one boolean);\nALTER TABLE clients ADD COLUMN note text;\n";
 
 /// What Debian has of the tools.
 const PACKAGES: [(&str, &str); 2] = [("buildah", "buildah"), ("mmdebstrap", "mmdebstrap")];
@@ -53,12 +52,11 @@ pub(crate) fn execute() -> Result<ExitCode> {
 /// # Errors
 /// A tool that is missing or fails, named with its own words.
 pub(crate) fn all() -> Result<Vec<PathBuf>> {
-    let (folder, _lock) = folder()?;
-    let bases = bases(&folder)?;
+    let (folders, _lock) = folders()?;
     Ok(vec![
-        caudal(&repository::root(), CAUDAL, &folder, &bases)?,
-        stand_in::made(&stand_in::REDIS, &folder)?,
-        stand_in::made(&stand_in::POSTGRES, &folder)?,
+        caudal(&repository::root(), CAUDAL, &folders)?,
+        stand_in::made(&stand_in::REDIS, &folders.shared)?,
+        stand_in::made(&stand_in::POSTGRES, &folders.shared)?,
     ])
 }
 
@@ -67,14 +65,10 @@ pub(crate) fn all() -> Result<Vec<PathBuf>> {
 /// # Errors
 /// As [`all`].
 pub(crate) fn next() -> Result<PathBuf> {
-    let (folder, _lock) = folder()?;
-    let tree = workshop(&folder)?;
-    let mut copy = Command::new("cp");
-    // With their times, by which cargo knows what it has compiled already.
-    copy.args(["--archive", "Cargo.toml", "Cargo.lock", "Dockerfile", ".dockerignore", "crates"]).arg(tree.path());
-    command::run(copy.current_dir(repository::root()))?;
-    fs::write(tree.path().join("crates/caudal-ledger/migrations/9999_next_release.sql"), MIGRATION)?;
-    caudal(tree.path(), &tagged(NEXT_TAG), &folder, &bases(&folder)?)
+    let (folders, _lock) = folders()?;
+    let tree = workshop(&folders.own)?;
+    next::write(&repository::root(), tree.path())?;
+    caudal(tree.path(), &tagged(NEXT_TAG), &folders)
 }
 
 /// Builds a laptop's image as the Tiltfile declares it, its program compiled by the Tiltfile's own command. Returns its docker archive.
@@ -83,16 +77,18 @@ pub(crate) fn next() -> Result<PathBuf> {
 /// As [`all`].
 pub(crate) fn laptop(tiltfile: &Tiltfile) -> Result<PathBuf> {
     tiltfile.run_local("compile")?;
-    let (folder, _lock) = folder()?;
+    let (folders, _lock) = folders()?;
     let declared = tiltfile.calls("docker_build_with_restart").next().context("the Tiltfile builds no image")?;
     let root = repository::root();
     let (context, dockerfile) = (root.join(declared.text("context")), root.join(declared.text("dockerfile")));
     let plan = Plan { context: &context, dockerfile: &dockerfile, name: &tagged(LAPTOP_TAG) };
-    build(&plan, &folder, &[stand_in::made(&stand_in::DEBIAN, &folder)?])
+    build(&plan, &folders.own, &[stand_in::made(&stand_in::DEBIAN, &folders.shared)?])
 }
 
-fn caudal(tree: &Path, name: &str, folder: &Path, bases: &[PathBuf]) -> Result<PathBuf> {
-    let archive = build(&Plan { context: tree, dockerfile: &tree.join("Dockerfile"), name }, folder, bases)?;
+fn caudal(tree: &Path, name: &str, folders: &Folders) -> Result<PathBuf> {
+    let bases =
+        [stand_in::made(&stand_in::RUST, &folders.shared)?, stand_in::made(&stand_in::DISTROLESS, &folders.shared)?];
+    let archive = build(&Plan { context: tree, dockerfile: &tree.join("Dockerfile"), name }, &folders.own, &bases)?;
     let size = fs::metadata(&archive)?.len();
     ensure!(size <= LARGEST, "{name} has {} MB, and may have {}", size / 1_000_000, LARGEST / 1_000_000);
     Ok(archive)
@@ -103,21 +99,30 @@ fn tagged(tag: &str) -> String {
     format!("{name}:{tag}")
 }
 
-fn bases(folder: &Path) -> Result<[PathBuf; 2]> {
-    Ok([stand_in::made(&stand_in::RUST, folder)?, stand_in::made(&stand_in::DISTROLESS, folder)?])
+/// Where images are kept.
+#[derive(Debug)]
+struct Folders {
+    /// The stand-ins, for everybody on this machine.
+    shared: PathBuf,
+    /// What is built of this clone, and what that is compiled to: cargo would take another clone's objects for its own, if they are newer
+    /// than the sources here.
+    own: PathBuf,
 }
 
 /// Where images are kept, once nobody else works there.
-fn folder() -> Result<(PathBuf, File)> {
+fn folders() -> Result<(Folders, File)> {
     let missing = PACKAGES.iter().filter(|(program, _)| programs::find(program).is_err());
     packages::ensure(&missing.map(|(_, package)| *package).collect::<Vec<_>>())?;
-    let folder = programs::cache().join("images");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folders = Folders { shared: programs::cache().join("images"), own: repository::root().join("target/images") };
+    for folder in [&folders.shared, &folders.own] {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     // Whoever comes second waits here and finds most of the work done.
-    let lock = File::create(folder.join("lock"))?;
+    let lock = File::create(folders.shared.join("lock"))?;
     lock.lock()?;
-    sweep(&folder)?;
-    Ok((folder, lock))
+    sweep(&folders.shared)?;
+    sweep(&folders.own)?;
+    Ok((folders, lock))
 }
 
 /// `program` in namespaces of its own: what it mounts and starts ends with it, and it ends with this process.

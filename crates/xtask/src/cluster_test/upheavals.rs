@@ -82,14 +82,25 @@ async fn upgrade(namespace: Namespace, chart: &str) -> Result<()> {
             Err(error) => Err(format!("{error:#}")),
         }
     });
-    Ok(migrated.await?)
+    migrated.await?;
+    runs(namespace, image::NEXT_VERSION).await
+}
+
+/// Looks at which release the API's pods are.
+async fn runs(namespace: Namespace, version: &str) -> Result<()> {
+    for pod in namespace.pods(&of("api")).await?.iter().filter(|pod| !pod.is_ending) {
+        let said = namespace.run(&["exec", &pod.name, "--", "/caudal", "--version"]).await?;
+        ensure!(said == format!("caudal {version}"), "{} is of {said}, and not of {version}", pod.name);
+    }
+    Ok(())
 }
 
 /// The release before, on the tables of the next one.
 async fn rollback(namespace: Namespace) -> Result<()> {
     kubectl::helm(&["rollback", "caudal", "1", "--namespace", namespace.0]).await?;
     namespace.rolled_out("deployment/caudal-api", START).await?;
-    namespace.rolled_out("deployment/caudal-controller", START).await
+    namespace.rolled_out("deployment/caudal-controller", START).await?;
+    runs(namespace, env!("CARGO_PKG_VERSION")).await
 }
 
 async fn kill_roles(namespace: Namespace) -> Result<()> {
