@@ -2,7 +2,9 @@
 #![expect(clippy::print_stderr, reason = "its parts and their report are for whoever runs it")]
 
 use std::{
+    env,
     process::{Command, ExitCode},
+    thread,
     time::Instant,
 };
 
@@ -27,6 +29,9 @@ const CONTROLLER: &str = "caudal-controller";
 const CONTROL_PLANE: &str = "control_plane";
 /// So do those of the chart, which need Helm as well.
 const CHART: &str = "chart::";
+
+/// How many tests run at a time for each processor, unless `RUST_TEST_THREADS` says it: they wait for others more than they work.
+const TESTS_PER_PROCESSOR: usize = 3;
 
 /// Runs every part, also after one has failed, and prints what each took. A part that cannot be run on this machine is
 /// skipped, and failed where `CI` is set.
@@ -94,7 +99,12 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 
 fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
     let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    cargo(&[&test, targets, &["--"], filter].concat())
+    let mut cargo = command::cargo();
+    if env::var_os("RUST_TEST_THREADS").is_none() {
+        let processors = thread::available_parallelism().context("cannot count the processors")?;
+        cargo.env("RUST_TEST_THREADS", (processors.get() * TESTS_PER_PROCESSOR).to_string());
+    }
+    finish(cargo.args([&test, targets, &["--"], filter].concat()))
 }
 
 /// Examples are tests; a link to an item that is not there is an error, as all that rustdoc warns of.

@@ -4,6 +4,7 @@
 
 mod api_server;
 mod authority;
+mod celery;
 mod definition;
 mod last_worker;
 mod leading;
