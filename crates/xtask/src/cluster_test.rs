@@ -2,8 +2,9 @@
 //!
 //! `helm install` with a collector for traces, 100 invoices through the Service, workers from
 //! none to one and back, the ledger compared to the last decimal, and one trace followed from the POST to the commit. Pods half of which
-//! are busy are scaled down. Then 50,000 invoices from pods, through an upgrade, a rollback, deaths and a drain; the end of the release, and
-//! a new one of its name on what it left. Beside it what `tilt up` brings on a laptop.
+//! are busy are scaled down. Beside all this what `tilt up` brings on a laptop, and the controller alone with somebody else's queue. Then
+//! 50,000 invoices from pods, through an upgrade, a rollback, deaths and a drain; the end of the release, and a new one of its name on what
+//! it left, without autoscaling.
 
 use std::fs;
 use std::path::Path;
@@ -20,15 +21,19 @@ use crate::tilt::Tiltfile;
 use crate::tools::{self, Tool};
 use client::Client;
 use kubectl::Namespace;
+use place::Place;
 use pods::Trials;
 use sample::Batch;
 
 mod afterlife;
+mod alone;
 mod client;
 mod kubectl;
 mod laptop;
 mod load;
 mod newcomer;
+mod notes;
+mod place;
 pub(crate) mod pods;
 mod sample;
 mod traces;
@@ -61,6 +66,7 @@ pub(crate) async fn run() -> Result<()> {
     images.push(image::next()?);
     steps.done("images are built");
     let folder = tempfile::tempdir()?;
+    tools::ensure(Tool::Helm4)?;
     let collector = tools::ensure(Tool::Collector)?.join("collector");
     let stand_in = Image {
         name: "docker.io/otel/opentelemetry-collector-contrib:0.165.0",
@@ -83,7 +89,9 @@ pub(crate) async fn run() -> Result<()> {
 pub(crate) async fn inside() -> Result<ExitCode> {
     let tried = attempt().await;
     if tried.is_err() {
-        for namespace in [INVOICES, OBSERVABILITY, newcomer::NEWCOMER, pods::JOBS, laptop::LAPTOP] {
+        for namespace in
+            [INVOICES, OBSERVABILITY, newcomer::NEWCOMER, pods::JOBS, laptop::LAPTOP, alone::PLATFORM, alone::SHOP]
+        {
             namespace.dump().await;
         }
     }
@@ -103,13 +111,27 @@ async fn attempt() -> Result<()> {
     kubectl::helm(&["install", "caudal", &chart, "--namespace", INVOICES.0, "--set", &endpoint, "--set", soon]).await?;
     INVOICES.rolled_out("deployment/caudal-api", START).await?;
     steps.done("helm install to API Ready");
-    sample_goes_through(&mut steps).await?;
+    // They wait more than they work, and nothing of one is the other's.
+    tokio::try_join!(first_hour(&mut steps), others())?;
+    steps.done("the rest of what was beside it");
+    life(&chart, &mut steps).await
+}
+
+/// What a user does first.
+async fn first_hour(steps: &mut Steps) -> Result<()> {
+    sample_goes_through(steps).await?;
     newcomer::run().await?;
     steps.done("the documents' commands, as they stand there");
-    pods::spare(BUSY_PODS, &mut steps).await?;
-    life(&chart, &mut steps).await?;
+    pods::spare(BUSY_PODS, steps).await
+}
+
+/// Other users, in namespaces of their own.
+async fn others() -> Result<()> {
+    let mut steps = Steps::begin();
+    alone::run().await?;
+    steps.done("beside it: the controller alone, by Helm 4, with somebody else's queue");
     laptop::up(&Tiltfile::evaluate()?).await?;
-    steps.done("what tilt up brings, a burst and a killed worker");
+    steps.done("beside it: what tilt up brings, a burst and a killed worker");
     Ok(())
 }
 
@@ -142,12 +164,16 @@ async fn life(chart: &str, steps: &mut Steps) -> Result<()> {
     none_left(INVOICES).await?;
     afterlife::uninstall(INVOICES).await?;
     steps.done("uninstalled, but for volumes and passwords");
-    kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0]).await?;
+    kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0, "--set", "autoscaling.enabled=false"])
+        .await?;
     INVOICES.rolled_out("deployment/caudal-api", START).await?;
     ledger_holds(slices).await?;
     steps.done("a release of the same name takes up what is there");
+    let told = ["successfully rolled out", "Phase:          Succeeded", "1 facturas recibidas y encoladas"];
+    notes::follow(&Place::of(INVOICES).await?, "helm", &told).await?;
+    steps.done("the notes of a release without autoscaling, helm test among them");
     kubectl::helm(&["test", "caudal", "--namespace", INVOICES.0]).await?;
-    steps.done("helm test");
+    steps.done("helm test again");
     Ok(())
 }
 

@@ -116,9 +116,14 @@ impl Pod {
     }
 }
 
-/// Runs `helm`.
+/// Runs `helm`, version 3.
 pub(crate) async fn helm(arguments: &[&str]) -> Result<String> {
     call("helm", arguments, HELM, async |_| {}).await
+}
+
+/// Runs `helm`, version 4.
+pub(crate) async fn helm4(arguments: &[&str]) -> Result<String> {
+    call("helm4", arguments, HELM, async |_| {}).await
 }
 
 async fn call(
