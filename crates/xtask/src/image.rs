@@ -29,7 +29,7 @@ pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARG
 /// How many bytes Caudal's image may have, uncompressed.
 const LARGEST: u64 = 40_000_000;
 
-/// The tag of [`next`].
+/// The tag of [`next()`].
 pub(crate) const NEXT_TAG: &str = "next";
 /// The tag of [`laptop`].
 pub(crate) const LAPTOP_TAG: &str = "laptop";
