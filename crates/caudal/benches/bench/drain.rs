@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use caudal_ledger::Entry;
+use caudal_queue::{Lease, Settlement};
 use chrono::Utc;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamReadReply;
@@ -23,21 +24,25 @@ const ROUNDS: usize = 5;
 /// As long as a batch's.
 const STATUS: &str = "1 1 0 0 1790000000000 1790000000000 ";
 const LONG: Duration = Duration::from_secs(120);
+const TURN: Duration = Duration::from_millis(500);
 
-/// Every size of table and of chunk; and what any worker could reach whose queue is in a Redis on the same machine.
+/// Every size of table and of chunk; and what keeps any worker from the rate of the statements alone on the same machine.
 pub(crate) async fn all() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (rows_before, size) in [(10_000, "10^4"), (1_000_000, "10^6")] {
         let (postgres, template) = site::postgres().await?;
         prepare(&template, rows_before).await?;
         for each in [1, 100] {
-            let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 2]);
             let mut costs = Costs::default();
             for round in 0..ROUNDS {
                 let copy = copy(&postgres, &template, &format!("floor_{each}_{round}")).await?;
                 floors.push(alone(&copy, rows_before).await?);
-                let copy = self::copy(&postgres, &template, &format!("limit_{each}_{round}")).await?;
-                limits.push(beside_redis(&copy, rows_before, each).await?);
+                for (limit, rates) in Limit::ALL.iter().zip(&mut limits) {
+                    let copy =
+                        self::copy(&postgres, &template, &format!("{limit:?}_{each}_{round}").to_lowercase()).await?;
+                    rates.push(limit.measure(&copy, rows_before, each).await?);
+                }
                 let copy = self::copy(&postgres, &template, &format!("drain_{each}_{round}")).await?;
                 drains.push(drain(&copy, rows_before, each, (&mut costs, postgres.id())).await?);
             }
@@ -49,13 +54,15 @@ pub(crate) async fn all() -> Result<Vec<Row>> {
                 aim: Aim::Least(0.8),
                 costs: costs.each(),
             });
-            rows.push(Row {
-                name: format!("the statements beside bare commands, chunks of {each}"),
-                figure: (median(limits), "invoices/s"),
-                floor,
-                aim: Aim::None,
-                costs: Vec::new(),
-            });
+            for (limit, rates) in Limit::ALL.iter().zip(limits) {
+                rows.push(Row {
+                    name: format!("the statements beside {}, chunks of {each}", limit.name()),
+                    figure: (median(rates), "invoices/s"),
+                    floor,
+                    aim: Aim::None,
+                    costs: Vec::new(),
+                });
+            }
         }
     }
     Ok(rows)
@@ -106,10 +113,71 @@ async fn alone(database: &str, first: u32) -> Result<f64> {
     Ok(rate)
 }
 
-/// The same, while as many bare commands of Redis are given as a queue in it needs: a read by a group and, for each set, its chunks'
-/// statuses read and written, its entries acknowledged and deleted.
-async fn beside_redis(database: &str, first: u32, each: u32) -> Result<f64> {
-    let (_redis, mut redis) = site::redis(Fsync::Always).await?;
+/// What runs beside the statements, and takes from them what any worker takes.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// As many bare commands of Redis as a queue in it needs: a read by a group and, for each set, its chunks' statuses read and
+    /// written, its entries acknowledged and deleted.
+    Bare,
+    /// The calls that a worker of Caudal's queue makes, without a worker.
+    Queue,
+}
+
+impl Limit {
+    const ALL: [Self; 2] = [Self::Bare, Self::Queue];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare commands",
+            Self::Queue => "the queue's calls",
+        }
+    }
+
+    /// Invoices a second of the slower of both.
+    async fn measure(self, database: &str, first: u32, each: u32) -> Result<f64> {
+        match self {
+            Self::Bare => beside(bare(each).await?, database, first).await,
+            Self::Queue => beside(calls(each).await?, database, first).await,
+        }
+    }
+}
+
+/// The statements, and on another thread a task that deals with as many invoices.
+async fn beside(
+    other: impl Future<Output = Result<Duration>> + Send + 'static,
+    database: &str,
+    first: u32,
+) -> Result<f64> {
+    let other = tokio::spawn(other);
+    let alone = alone(database, first).await?;
+    Ok(alone.min(f64::from(COUNT) / other.await??.as_secs_f64()))
+}
+
+/// What drains a full queue by its own calls, a set after the other.
+async fn calls(each: u32) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
+    let (redis, _connection) = site::redis(Fsync::Always).await?;
+    let queue = queue(&redis.url())?;
+    fill(&queue, 0, COUNT, each).await?;
+    Ok(async move {
+        let _redis = redis;
+        let mut consumer = queue.consumer("bench");
+        let begun = Instant::now();
+        let mut left = COUNT;
+        while left > 0 {
+            let leases = consumer.lease(SET / each as usize, TURN).await?;
+            let recorded = |lease: &Lease| Settlement { recorded: lease.count, ..Settlement::default() };
+            let settlements: Vec<_> = leases.iter().map(recorded).collect();
+            let ends: Vec<_> = leases.iter().zip(&settlements).collect();
+            queue.settle(&ends).await?;
+            left -= leases.iter().map(|lease| lease.count).sum::<u32>();
+        }
+        Ok(begun.elapsed())
+    })
+}
+
+/// What reads and ends as many entries by bare commands.
+async fn bare(each: u32) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
+    let (redis, mut connection) = site::redis(Fsync::Always).await?;
     let chunks = (COUNT / each) as usize;
     let mut fill = redis::pipe();
     fill.cmd("XGROUP").arg(&["CREATE", "stream", "group", "0", "MKSTREAM"]).ignore();
@@ -117,12 +185,14 @@ async fn beside_redis(database: &str, first: u32, each: u32) -> Result<f64> {
         fill.cmd("XADD").arg(&["stream", "*", "e"]).arg(vec![b'x'; 60 * each as usize]).ignore();
         fill.set(format!("status:{chunk}"), STATUS).ignore();
     }
-    let () = fill.query_async(&mut redis).await?;
-    let (alone, bare) = tokio::try_join!(alone(database, first), bare(&mut redis, chunks, SET / each as usize))?;
-    Ok(alone.min(f64::from(COUNT) / bare.as_secs_f64()))
+    let () = fill.query_async(&mut connection).await?;
+    Ok(async move {
+        let _redis = redis;
+        read_and_end(&mut connection, chunks, SET / each as usize).await
+    })
 }
 
-async fn bare(redis: &mut MultiplexedConnection, chunks: usize, set: usize) -> Result<Duration> {
+async fn read_and_end(redis: &mut MultiplexedConnection, chunks: usize, set: usize) -> Result<Duration> {
     let begun = Instant::now();
     for begin in (0..chunks).step_by(set) {
         let read = ["GROUP", "group", "consumer", "COUNT", &set.to_string(), "STREAMS", "stream", ">"];
