@@ -7,7 +7,7 @@ use caudal_testkit::{documents, wait};
 
 use super::kubectl::Namespace;
 use super::place::Place;
-use super::{RECORDED, notes};
+use super::{RECORDED, START, notes};
 use crate::repository;
 
 pub(super) const NEWCOMER: Namespace = Namespace("newcomer");
@@ -15,6 +15,9 @@ pub(super) const NEWCOMER: Namespace = Namespace("newcomer");
 const DOCUMENTS: [&str; 2] = ["README.md", "deploy/README.md"];
 /// The word behind the language of their blocks.
 const RUNNER: &str = "cluster";
+/// By this a block is known that copies the queue, and by the next one that brings it back.
+const COPIES: &str = "redis-cli --rdb";
+const RESTORES: &str = "redis-cli replicaof";
 
 /// Runs them all, and looks at what came of them.
 ///
@@ -23,13 +26,15 @@ const RUNNER: &str = "cluster";
 pub(crate) async fn run() -> Result<()> {
     NEWCOMER.create().await?;
     let place = Place::of(NEWCOMER).await?;
-    let mut said = String::new();
+    let (mut said, mut scripts) = (String::new(), String::new());
     for document in DOCUMENTS {
         let text = fs::read_to_string(repository::root().join(document)).context(document)?;
         for block in documents::blocks(&text).iter().filter(|block| block.runner == RUNNER) {
             said += &obey(&place, &block.script).await.with_context(|| format!("{document}:\n{}", block.script))?;
+            scripts += &block.script;
         }
     }
+    ensure!(scripts.contains(COPIES) && scripts.contains(RESTORES), "no document copies the queue and brings it back");
     ensure!(said.contains("append-only file, synced always"), "the queue was not shown:\n{said}");
     for copy in ["queue.rdb", "ledger.dump"] {
         let size = fs::metadata(place.path().join(copy)).context(copy)?.len();
@@ -51,18 +56,21 @@ pub(crate) async fn run() -> Result<()> {
     notes::follow(&place, "helm", &told).await
 }
 
-/// Runs a script. One that restores the queue must bring back what there was when it was copied, and nothing else.
+/// Runs a script. One that restores the queue must bring back what there was when it was copied, and nothing else, and for good: also
+/// for a server that starts anew.
 async fn obey(place: &Place, script: &str) -> Result<String> {
     let redis = "kubectl exec statefulset/caudal-redis -- redis-cli";
-    if script.contains("redis-cli --rdb") {
+    if script.contains(COPIES) {
         place.shell(&format!("{redis} set copied yes")).await?;
     }
-    if !script.contains("redis-cli replicaof") {
+    if !script.contains(RESTORES) {
         return place.shell(script).await;
     }
     place.shell(&format!("{redis} set not-copied yes")).await?;
     let said = place.shell(script).await?;
-    let held = place.shell(&format!("{redis} mget copied not-copied; {redis} config get appendonly")).await?;
-    ensure!(held == "yes\n\nappendonly\nyes\n", "the queue is not as it was when it was copied: {held:?}");
+    place.shell("kubectl delete pod caudal-redis-0 --grace-period=1").await?;
+    NEWCOMER.rolled_out("statefulset/caudal-redis", START).await?;
+    let held = place.shell(&format!("{redis} mget copied not-copied")).await?;
+    ensure!(held == "yes\n\n", "the queue is not as it was when it was copied: {held:?}");
     Ok(said)
 }
