@@ -89,9 +89,10 @@ pub(crate) async fn run() -> Result<()> {
 pub(crate) async fn inside() -> Result<ExitCode> {
     let tried = attempt().await;
     if tried.is_err() {
-        for namespace in
-            [INVOICES, OBSERVABILITY, newcomer::NEWCOMER, pods::JOBS, laptop::LAPTOP, alone::PLATFORM, alone::SHOP]
-        {
+        for namespace in [INVOICES, OBSERVABILITY, newcomer::NEWCOMER, pods::JOBS, laptop::LAPTOP] {
+            namespace.dump().await;
+        }
+        for namespace in alone::NAMESPACES {
             namespace.dump().await;
         }
     }
@@ -111,15 +112,15 @@ async fn attempt() -> Result<()> {
     kubectl::helm(&["install", "caudal", &chart, "--namespace", INVOICES.0, "--set", &endpoint, "--set", soon]).await?;
     INVOICES.rolled_out("deployment/caudal-api", START).await?;
     steps.done("helm install to API Ready");
+    sample_goes_through(&mut steps).await?;
     // They wait more than they work, and nothing of one is the other's.
     tokio::try_join!(first_hour(&mut steps), others())?;
     steps.done("the rest of what was beside it");
     life(&chart, &mut steps).await
 }
 
-/// What a user does first.
+/// What the documents tell to do, and pods that are busy.
 async fn first_hour(steps: &mut Steps) -> Result<()> {
-    sample_goes_through(steps).await?;
     newcomer::run().await?;
     steps.done("the documents' commands, as they stand there");
     pods::spare(BUSY_PODS, steps).await
@@ -164,17 +165,24 @@ async fn life(chart: &str, steps: &mut Steps) -> Result<()> {
     none_left(INVOICES).await?;
     afterlife::uninstall(INVOICES).await?;
     steps.done("uninstalled, but for volumes and passwords");
-    kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0, "--set", "autoscaling.enabled=false"])
-        .await?;
+    install_with_keys(chart).await?;
     INVOICES.rolled_out("deployment/caudal-api", START).await?;
     ledger_holds(slices).await?;
     steps.done("a release of the same name takes up what is there");
     let told = ["successfully rolled out", "Phase:          Succeeded", "1 facturas recibidas y encoladas"];
     notes::follow(&Place::of(INVOICES).await?, "helm", &told).await?;
-    steps.done("the notes of a release without autoscaling, helm test among them");
+    steps.done("the notes of a release with API keys and without autoscaling, helm test among them");
     kubectl::helm(&["test", "caudal", "--namespace", INVOICES.0]).await?;
     steps.done("helm test again");
     Ok(())
+}
+
+/// Whoever calls needs a key, the very one that the notes speak of.
+async fn install_with_keys(chart: &str) -> Result<()> {
+    let keys = ["--from-literal=api-keys=shop:YOURS", "--from-literal=api-key=YOURS"];
+    INVOICES.run(&[&["create", "secret", "generic", "keys"], keys.as_slice()].concat()).await?;
+    let set = "autoscaling.enabled=false,api.apiKeys.existingSecret=keys,test.apiKey.existingSecret=keys";
+    kubectl::helm(&["install", "caudal", chart, "--namespace", INVOICES.0, "--set", set]).await.map(drop)
 }
 
 /// Namespaces that refuse what is not restricted, and a collector.
@@ -211,7 +219,7 @@ async fn from_zero(client: &Client, batches: &[Batch], steps: &mut Steps) -> Res
         steps.done("first POST, workers at 0");
         places
     };
-    let (ready, places) = tokio::join!(INVOICES.run(&ready), begin);
+    let (ready, places) = tokio::join!(INVOICES.within(RECORDED, &ready), begin);
     ready.context("no worker became Ready")?;
     steps.done("workers 0 -> 1, after the first POST");
     let mut places = places?;

@@ -26,6 +26,9 @@ pub(crate) use next::VERSION as NEXT_VERSION;
 /// Caudal's image as the chart names it by default.
 pub(crate) const CAUDAL: &str = concat!("ghcr.io/caudal-dev/caudal:", env!("CARGO_PKG_VERSION"));
 
+/// The bundled queue's image.
+pub(crate) const REDIS: &str = stand_in::REDIS.image.name;
+
 /// How many bytes Caudal's image may have, uncompressed.
 const LARGEST: u64 = 40_000_000;
 
@@ -52,7 +55,7 @@ pub(crate) fn execute() -> Result<ExitCode> {
 /// # Errors
 /// A tool that is missing or fails, named with its own words.
 pub(crate) fn all() -> Result<Vec<PathBuf>> {
-    let (folders, _lock) = folders()?;
+    let (folders, _locks) = folders()?;
     Ok(vec![
         caudal(&repository::root(), CAUDAL, &folders)?,
         stand_in::made(&stand_in::REDIS, &folders.shared)?,
@@ -65,7 +68,7 @@ pub(crate) fn all() -> Result<Vec<PathBuf>> {
 /// # Errors
 /// As [`all`].
 pub(crate) fn next() -> Result<PathBuf> {
-    let (folders, _lock) = folders()?;
+    let (folders, _locks) = folders()?;
     let tree = workshop(&folders.own)?;
     next::write(&repository::root(), tree.path())?;
     caudal(tree.path(), &tagged(NEXT_TAG), &folders)
@@ -77,7 +80,7 @@ pub(crate) fn next() -> Result<PathBuf> {
 /// As [`all`].
 pub(crate) fn laptop(tiltfile: &Tiltfile) -> Result<PathBuf> {
     tiltfile.run_local("compile")?;
-    let (folders, _lock) = folders()?;
+    let (folders, _locks) = folders()?;
     let declared = tiltfile.calls("docker_build_with_restart").next().context("the Tiltfile builds no image")?;
     let root = repository::root();
     let (context, dockerfile) = (root.join(declared.text("context")), root.join(declared.text("dockerfile")));
@@ -105,24 +108,26 @@ struct Folders {
     /// The stand-ins, for everybody on this machine.
     shared: PathBuf,
     /// What is built of this clone, and what that is compiled to: cargo would take another clone's objects for its own, if they are newer
-    /// than the sources here.
+    /// than the sources here. So it is not to be copied to another clone either.
     own: PathBuf,
 }
 
 /// Where images are kept, once nobody else works there.
-fn folders() -> Result<(Folders, File)> {
+fn folders() -> Result<(Folders, [File; 2])> {
     let missing = PACKAGES.iter().filter(|(program, _)| programs::find(program).is_err());
     packages::ensure(&missing.map(|(_, package)| *package).collect::<Vec<_>>())?;
     let folders = Folders { shared: programs::cache().join("images"), own: repository::root().join("target/images") };
-    for folder in [&folders.shared, &folders.own] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    // Whoever comes second waits here and finds most of the work done.
-    let lock = File::create(folders.shared.join("lock"))?;
+    let locks = [alone_in(&folders.shared)?, alone_in(&folders.own)?];
+    Ok((folders, locks))
+}
+
+/// Makes a folder, waits until nobody else works there, who will have done most of the work, and tidies it up.
+fn alone_in(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
-    sweep(&folders.shared)?;
-    sweep(&folders.own)?;
-    Ok((folders, lock))
+    sweep(folder)?;
+    Ok(lock)
 }
 
 /// `program` in namespaces of its own: what it mounts and starts ends with it, and it ends with this process.

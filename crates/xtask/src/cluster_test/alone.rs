@@ -9,14 +9,15 @@ use tokio::io::AsyncWriteExt as _;
 use super::kubectl::{self, Namespace};
 use super::place::Place;
 use super::{START, notes};
-use crate::repository;
+use crate::{image, repository};
 
 /// Where the controller is, and the Redis of the queue.
-pub(super) const PLATFORM: Namespace = Namespace("platform");
+const PLATFORM: Namespace = Namespace("platform");
 /// A namespace it watches.
-pub(super) const SHOP: Namespace = Namespace("shop");
+const SHOP: Namespace = Namespace("shop");
 /// One that it does not.
 const STRANGERS: Namespace = Namespace("strangers");
+pub(super) const NAMESPACES: [Namespace; 3] = [PLATFORM, SHOP, STRANGERS];
 
 const EXAMPLE: &str = "deploy/examples/queuescalers/list.yaml";
 const PASSWORD: &str = "open";
@@ -29,7 +30,7 @@ const PODS: usize = 3;
 /// # Errors
 /// What did not hold.
 pub(super) async fn run() -> Result<()> {
-    for namespace in [PLATFORM, SHOP, STRANGERS] {
+    for namespace in NAMESPACES {
         namespace.create().await?;
     }
     apply(PLATFORM, &[redis(), service()]).await?;
@@ -49,7 +50,7 @@ pub(super) async fn run() -> Result<()> {
     left_alone().await?;
     let place = Place::of(PLATFORM).await?;
     notes::follow(&place, "helm4", &["successfully rolled out", "scaleTargetRef", "NAMESPACE"]).await?;
-    kubectl::helm4(&["uninstall", "caudal", "--namespace", PLATFORM.0, "--wait"]).await.map(drop)
+    kubectl::helm4(&["uninstall", "caudal", "--namespace", PLATFORM.0, "--wait", "--timeout=180s"]).await.map(drop)
 }
 
 async fn install() -> Result<()> {
@@ -121,7 +122,7 @@ fn secret() -> Value {
 
 fn deployment(name: &str, replicas: u32, mut container: Value) -> Value {
     container["name"] = json!(name);
-    container["image"] = json!("docker.io/library/redis:7.0-bookworm");
+    container["image"] = json!(image::REDIS);
     container["imagePullPolicy"] = json!("Never");
     container["securityContext"] = json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } });
     let labels = json!({ "app": name });

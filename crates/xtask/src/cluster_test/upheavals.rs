@@ -14,6 +14,8 @@ use crate::image;
 
 /// How long a drain may wait for pods that a budget protects.
 const DRAIN: Duration = Duration::from_secs(25);
+/// The roles that are there while nothing waits.
+const RELEASED: [&str; 2] = ["api", "controller"];
 /// How many workers a waiting slice is made to need.
 const MANY: usize = 5;
 
@@ -73,7 +75,9 @@ async fn upgrade(namespace: Namespace, chart: &str) -> Result<()> {
     let tag = format!("image.tag={}", image::NEXT_TAG);
     let set = ["--reuse-values", "--set", &tag, "--set", "api.maxBacklog=900000"];
     kubectl::helm(&[&["upgrade", "caudal", chart, "--namespace", namespace.0], set.as_slice()].concat()).await?;
-    namespace.rolled_out("deployment/caudal-api", START).await?;
+    for role in RELEASED {
+        namespace.rolled_out(&format!("deployment/caudal-{role}"), START).await?;
+    }
     let migrated = wait::until("the migration is applied", START, async || {
         let found = namespace.query("select to_regclass('next_release') is not null").await;
         match found {
@@ -86,11 +90,15 @@ async fn upgrade(namespace: Namespace, chart: &str) -> Result<()> {
     runs(namespace, image::NEXT_VERSION).await
 }
 
-/// Looks at which release the API's pods are.
+/// Looks of which release the pods are.
 async fn runs(namespace: Namespace, version: &str) -> Result<()> {
-    for pod in namespace.pods(&of("api")).await?.iter().filter(|pod| !pod.is_ending) {
-        let said = namespace.run(&["exec", &pod.name, "--", "/caudal", "--version"]).await?;
-        ensure!(said == format!("caudal {version}"), "{} is of {said}, and not of {version}", pod.name);
+    for role in RELEASED {
+        let pods = namespace.pods(&of(role)).await?;
+        ensure!(pods.iter().any(|pod| pod.is_ready && !pod.is_ending), "no {role} is there: {pods:?}");
+        for pod in pods.iter().filter(|pod| !pod.is_ending) {
+            let said = namespace.run(&["exec", &pod.name, "--", "/caudal", "--version"]).await?;
+            ensure!(said == format!("caudal {version}"), "{} is of {said}, and not of {version}", pod.name);
+        }
     }
     Ok(())
 }
@@ -98,8 +106,9 @@ async fn runs(namespace: Namespace, version: &str) -> Result<()> {
 /// The release before, on the tables of the next one.
 async fn rollback(namespace: Namespace) -> Result<()> {
     kubectl::helm(&["rollback", "caudal", "1", "--namespace", namespace.0]).await?;
-    namespace.rolled_out("deployment/caudal-api", START).await?;
-    namespace.rolled_out("deployment/caudal-controller", START).await?;
+    for role in RELEASED {
+        namespace.rolled_out(&format!("deployment/caudal-{role}"), START).await?;
+    }
     runs(namespace, env!("CARGO_PKG_VERSION")).await
 }
 

@@ -15,7 +15,7 @@ use crate::command;
 /// What a stand-in consists of.
 #[derive(Debug)]
 pub(crate) struct StandIn {
-    image: Image,
+    pub(super) image: Image,
     /// `extract` unpacks the packages only (no shell comes along); `minbase` and `apt` install them.
     variant: &'static str,
     packages: &'static [&'static str],
