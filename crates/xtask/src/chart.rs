@@ -149,16 +149,20 @@ fn alerts(root: &Path) -> Result<String> {
     let mut text =
         "# The chart's alerts for a Prometheus without the operator. Made from the chart by `cargo xtask chart`.\n"
             .to_owned();
-    for line in rules.lines() {
-        text.push_str(line.strip_prefix("  ").unwrap_or(line));
-        text.push('\n');
-    }
     let of = r#"namespace="caudal",job="caudal-metrics""#;
-    text = text.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), "");
+    let rules = rules.replace(&format!(",{of}"), "").replace(&format!("{{{of}}}"), "");
     let of_any = OF_ANY_RELEASE.map(|(one, any)| (one.to_owned(), any.to_owned()));
-    for (one, any) in of_any.into_iter().chain(["api", "controller"].map(any_gone)) {
-        ensure!(text.contains(&one), "no alert says {one}");
-        text = text.replace(&one, &any);
+    let of_any: Vec<_> = of_any.into_iter().chain(["api", "controller"].map(any_gone)).collect();
+    for (one, _) in &of_any {
+        ensure!(rules.contains(one), "no alert says {one}");
+    }
+    for line in rules.lines() {
+        let mut line = line.strip_prefix("  ").unwrap_or(line).to_owned();
+        if line.trim_start().starts_with("expr:") {
+            line = of_any.iter().fold(line, |line, (one, any)| line.replace(one, any));
+        }
+        text.push_str(&line);
+        text.push('\n');
     }
     Ok(text)
 }

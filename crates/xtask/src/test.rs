@@ -30,7 +30,7 @@ const CONTROL_PLANE: &str = "control_plane";
 /// So do those of the chart, which need Helm as well.
 const CHART: &str = "chart::";
 
-/// How many tests run at a time for each processor, unless `RUST_TEST_THREADS` says it: they wait for others more than they work.
+/// How many integration tests run at a time for each processor, unless `RUST_TEST_THREADS` says it.
 const TESTS_PER_PROCESSOR: usize = 3;
 
 /// Runs every part, also after one has failed, and prints what each took. A part that cannot be run on this machine is
@@ -50,12 +50,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     part(&mut report, "unit", || test(&["--lib", "--bins"], &[]));
     match machine.without_control_plane() {
         Some(why) => {
-            part(&mut report, "integration", || test(&["--test", "*", "--exclude", CONTROLLER], &apart));
+            part(&mut report, "integration", || waiting(&["--exclude", CONTROLLER], &apart));
             report.skip("control plane", why, machine.ci);
         }
         None => {
-            part(&mut report, "integration", || test(&["--test", "*"], &apart));
-            part(&mut report, "control plane", || test(&["--test", "*"], &[CONTROL_PLANE]));
+            part(&mut report, "integration", || waiting(&[], &apart));
+            part(&mut report, "control plane", || waiting(&[], &[CONTROL_PLANE]));
         }
     }
     match machine.without_chart() {
@@ -98,13 +98,24 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 }
 
 fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
-    let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
-    let mut cargo = command::cargo();
+    finish(&mut tests(targets, filter))
+}
+
+/// Integration tests: they wait for the servers they started more than they work.
+fn waiting(packages: &[&str], filter: &[&str]) -> Result<()> {
+    let mut cargo = tests(&[&["--test", "*"], packages].concat(), filter);
     if env::var_os("RUST_TEST_THREADS").is_none() {
         let processors = thread::available_parallelism().context("cannot count the processors")?;
         cargo.env("RUST_TEST_THREADS", (processors.get() * TESTS_PER_PROCESSOR).to_string());
     }
-    finish(cargo.args([&test, targets, &["--"], filter].concat()))
+    finish(&mut cargo)
+}
+
+fn tests(targets: &[&str], filter: &[&str]) -> Command {
+    let test = ["test", "--workspace", "--locked", "--no-fail-fast"];
+    let mut cargo = command::cargo();
+    cargo.args([&test, targets, &["--"], filter].concat());
+    cargo
 }
 
 /// Examples are tests; a link to an item that is not there is an error, as all that rustdoc warns of.

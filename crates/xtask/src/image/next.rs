@@ -1,4 +1,4 @@
-//! The sources of a release after this one: a higher version, and migrations that do more.
+//! The sources of a release after this one: another version, and migrations that do more.
 //!
 //! Cargo tells by the version what it has compiled of either, so that both lie beside each other in its cache, and by files' times what
 //! has changed since. So nothing here is given the present time.
