@@ -101,8 +101,9 @@ fn test(targets: &[&str], filter: &[&str]) -> Result<()> {
     finish(&mut tests(targets, filter))
 }
 
-/// Integration tests: they wait for the servers they started more than they work.
+/// Integration tests: they wait for the servers they started more than they work. One starts an example, which is not built with them.
 fn waiting(packages: &[&str], filter: &[&str]) -> Result<()> {
+    cargo(&["build", "--workspace", "--examples", "--locked"])?;
     let mut cargo = tests(&[&["--test", "*"], packages].concat(), filter);
     if env::var_os("RUST_TEST_THREADS").is_none() {
         let processors = thread::available_parallelism().context("cannot count the processors")?;

@@ -4,6 +4,7 @@
 
 mod appetite;
 mod drain;
+mod example;
 mod faults;
 mod held_up;
 mod recording;
