@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use caudal_ledger::Entry;
 use caudal_queue::{Lease, Settlement};
+use caudal_testkit::Postgres;
 use chrono::Utc;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamReadReply;
@@ -26,46 +27,52 @@ const STATUS: &str = "1 1 0 0 1790000000000 1790000000000 ";
 const LONG: Duration = Duration::from_secs(120);
 const TURN: Duration = Duration::from_millis(500);
 
+/// What one measurement is of.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    /// How many rows the ledger has before.
+    rows: u32,
+    fsync: Fsync,
+    /// How many invoices a chunk holds.
+    each: u32,
+}
+
 /// Every size of table and of chunk; and what keeps any worker from the rate of the statements alone on the same machine.
 pub(crate) async fn all() -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for (rows_before, size) in [(10_000, "10^4"), (1_000_000, "10^6")] {
+    let mut table = Vec::new();
+    for rows in [10_000, 1_000_000] {
         let (postgres, template) = site::postgres().await?;
-        prepare(&template, rows_before).await?;
-        for each in [1, 100] {
-            let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 2]);
-            let mut costs = Costs::default();
-            for round in 0..ROUNDS {
-                let copy = copy(&postgres, &template, &format!("floor_{each}_{round}")).await?;
-                floors.push(alone(&copy, rows_before).await?);
-                for (limit, rates) in Limit::ALL.iter().zip(&mut limits) {
-                    let copy =
-                        self::copy(&postgres, &template, &format!("{limit:?}_{each}_{round}").to_lowercase()).await?;
-                    rates.push(limit.measure(&copy, rows_before, each).await?);
-                }
-                let copy = self::copy(&postgres, &template, &format!("drain_{each}_{round}")).await?;
-                drains.push(drain(&copy, rows_before, each, (&mut costs, postgres.id())).await?);
-            }
-            let floor = Some((median(floors), "the statements alone"));
-            rows.push(Row {
-                name: format!("drain, chunks of {each}, {size} rows"),
-                figure: (median(drains), "invoices/s"),
-                floor,
-                aim: Aim::Least(0.8),
-                costs: costs.each(),
-            });
-            for (limit, rates) in Limit::ALL.iter().zip(limits) {
-                rows.push(Row {
-                    name: format!("the statements beside {}, chunks of {each}", limit.name()),
-                    figure: (median(rates), "invoices/s"),
-                    floor,
-                    aim: Aim::None,
-                    costs: Vec::new(),
-                });
+        prepare(&template, rows).await?;
+        for fsync in Fsync::ALL {
+            for each in [1, 100] {
+                table.extend(compared(&postgres, &template, Setting { rows, fsync, each }).await?);
             }
         }
     }
-    Ok(rows)
+    Ok(table)
+}
+
+/// The drain, and under it its limits.
+async fn compared(postgres: &Postgres, template: &str, setting: Setting) -> Result<Vec<Row>> {
+    let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 2]);
+    let mut costs = Costs::default();
+    for _ in 0..ROUNDS {
+        floors.push(alone(&copy(postgres, template).await?, setting.rows).await?);
+        for (limit, rates) in Limit::ALL.iter().zip(&mut limits) {
+            rates.push(limit.measure(&copy(postgres, template).await?, setting).await?);
+        }
+        drains.push(drain(&copy(postgres, template).await?, setting, (&mut costs, postgres.id())).await?);
+    }
+    let Setting { rows, fsync, each } = setting;
+    let of = format!("chunks of {each}, 10^{} rows, {}", rows.ilog10(), fsync.name());
+    let row = |name, rates, aim, costs| {
+        let floor = Some((median(floors.clone()), "the statements alone"));
+        Row { name, figure: (median(rates), "invoices/s"), floor, aim, costs }
+    };
+    let mut table = vec![row(format!("drain, {of}"), drains, Aim::Least(0.8), costs.each())];
+    let limits = Limit::ALL.iter().zip(limits);
+    table.extend(limits.map(|(limit, rates)| row(format!("  beside {}", limit.name()), rates, Aim::None, Vec::new())));
+    Ok(table)
 }
 
 /// Fills the ledger with so many invoices.
@@ -81,16 +88,17 @@ async fn prepare(database: &str, rows: u32) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-/// A database like the template, which nobody may be connected to.
-async fn copy(postgres: &caudal_testkit::Postgres, template: &str, name: &str) -> Result<String> {
+/// A database like the template, which nobody may be connected to, in the place of the one before.
+async fn copy(postgres: &Postgres, template: &str) -> Result<String> {
     let maintenance = postgres.named_database("maintenance").await?;
     let mut connection = PgConnection::connect(&maintenance).await?;
+    connection.execute("DROP DATABASE IF EXISTS measured WITH (FORCE)").await?;
     let template = template.rsplit('/').next().unwrap_or_default();
-    let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+    let statement = format!("CREATE DATABASE measured TEMPLATE {template} STRATEGY file_copy");
     connection.execute(sqlx::AssertSqlSafe(statement)).await?;
     connection.execute("CHECKPOINT").await?;
     connection.close().await?;
-    Ok(maintenance.replace("maintenance", name))
+    Ok(maintenance.replace("maintenance", "measured"))
 }
 
 fn entries(first: u32, count: u32) -> Vec<Entry> {
@@ -128,16 +136,16 @@ impl Limit {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Bare => "bare commands",
-            Self::Queue => "the queue's calls",
+            Self::Bare => "bare commands, and no worker",
+            Self::Queue => "the queue's calls, and no worker",
         }
     }
 
     /// Invoices a second of the slower of both.
-    async fn measure(self, database: &str, first: u32, each: u32) -> Result<f64> {
+    async fn measure(self, database: &str, setting: Setting) -> Result<f64> {
         match self {
-            Self::Bare => beside(bare(each).await?, database, first).await,
-            Self::Queue => beside(calls(each).await?, database, first).await,
+            Self::Bare => beside(bare(setting).await?, database, setting.rows).await,
+            Self::Queue => beside(calls(setting).await?, database, setting.rows).await,
         }
     }
 }
@@ -154,8 +162,10 @@ async fn beside(
 }
 
 /// What drains a full queue by its own calls, a set after the other.
-async fn calls(each: u32) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
-    let (redis, _connection) = site::redis(Fsync::Always).await?;
+async fn calls(
+    Setting { fsync, each, .. }: Setting,
+) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
+    let (redis, _connection) = site::redis(fsync).await?;
     let queue = queue(&redis.url())?;
     fill(&queue, 0, COUNT, each).await?;
     Ok(async move {
@@ -176,8 +186,8 @@ async fn calls(each: u32) -> Result<impl Future<Output = Result<Duration>> + Sen
 }
 
 /// What reads and ends as many entries by bare commands.
-async fn bare(each: u32) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
-    let (redis, mut connection) = site::redis(Fsync::Always).await?;
+async fn bare(Setting { fsync, each, .. }: Setting) -> Result<impl Future<Output = Result<Duration>> + Send + 'static> {
+    let (redis, mut connection) = site::redis(fsync).await?;
     let chunks = (COUNT / each) as usize;
     let mut fill = redis::pipe();
     fill.cmd("XGROUP").arg(&["CREATE", "stream", "group", "0", "MKSTREAM"]).ignore();
@@ -211,13 +221,14 @@ async fn read_and_end(redis: &mut MultiplexedConnection, chunks: usize, set: usi
 }
 
 /// Invoices a second by a worker, from its first lease until the queue is empty.
-async fn drain(database: &str, first: u32, each: u32, (costs, postgres): (&mut Costs, i32)) -> Result<f64> {
-    let (redis, _connection) = site::redis(Fsync::Always).await?;
+async fn drain(database: &str, setting: Setting, (costs, postgres): (&mut Costs, i32)) -> Result<f64> {
+    let Setting { rows, fsync, each } = setting;
+    let (redis, _connection) = site::redis(fsync).await?;
     let queue = queue(&redis.url())?;
     // The worker is up and has its connections before anything waits; nothing is leased while the queue is paused.
     queue.pause().await?;
     let worker = site::role("worker", &redis.url(), database).await?;
-    fill(&queue, first, COUNT, each).await?;
+    fill(&queue, rows, COUNT, each).await?;
     let processes = [("PostgreSQL", postgres), ("Redis", redis.id()), ("worker", worker.process.id())];
     let meter = Meter::start(&processes)?;
     queue.resume().await?;
