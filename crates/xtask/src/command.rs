@@ -36,8 +36,17 @@ pub(crate) fn text(command: &mut Command) -> Result<String> {
 /// The cargo that runs this program, else the one in `PATH`, at the repository's root.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What tells this program its package. There are build scripts that run again where it differs, and with them all that is built of
+    // their crates, each time a task follows a plain call of cargo.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_package(&name.to_string_lossy())) {
+        cargo.env_remove(name);
+    }
     cargo.current_dir(repository::root());
     cargo
+}
+
+fn is_of_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// The code a shell would give: 128 and the signal for a process that one ended.
