@@ -211,15 +211,14 @@ async fn send(client: &Client, batches: &[Batch]) -> Result<Vec<String>> {
 
 /// Posts the batches while there is no worker, and tells how long the first one takes.
 async fn from_zero(client: &Client, batches: &[Batch], steps: &mut Steps) -> Result<Vec<String>> {
-    let limit = format!("--timeout={}s", RECORDED.as_secs());
-    let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}=1", &limit];
+    let ready = INVOICES.reached("deployment/caudal-worker", "{.status.readyReplicas}=1", RECORDED);
     let (head, tail) = batches.split_at(1);
     let begin = async {
         let places = send(client, head).await;
         steps.done("first POST, workers at 0");
         places
     };
-    let (ready, places) = tokio::join!(INVOICES.within(RECORDED, &ready), begin);
+    let (ready, places) = tokio::join!(ready, begin);
     ready.context("no worker became Ready")?;
     steps.done("workers 0 -> 1, after the first POST");
     let mut places = places?;

@@ -61,8 +61,13 @@ impl Namespace {
 
     /// Waits until a workload is asked to have no replicas.
     pub(crate) async fn scaled_to_zero(self, workload: &str, limit: Duration) -> Result<()> {
-        let timeout = format!("--timeout={}s", limit.as_secs());
-        self.within(limit, &["wait", workload, "--for=jsonpath={.spec.replicas}=0", &timeout]).await.map(drop)
+        self.reached(workload, "{.spec.replicas}=0", limit).await
+    }
+
+    /// Waits until a field of an object is there, or has the value that follows it.
+    pub(crate) async fn reached(self, object: &str, field: &str, limit: Duration) -> Result<()> {
+        let (field, timeout) = (format!("--for=jsonpath={field}"), format!("--timeout={}s", limit.as_secs()));
+        self.within(limit, &["wait", object, &field, &timeout]).await.map(drop)
     }
 
     /// Asks the bundled PostgreSQL.

@@ -40,9 +40,8 @@ pub(crate) async fn up(tiltfile: &Tiltfile) -> Result<()> {
     Client::reaching(API).await?;
     none_left(LAPTOP).await?;
     button(tiltfile, "burst", &root).await?;
-    let limit = format!("--timeout={}s", START.as_secs());
-    let ready = ["wait", "deployment/caudal-worker", "--for=jsonpath={.status.readyReplicas}", &limit];
-    LAPTOP.within(START, &ready).await.context("the burst brought no worker")?;
+    let ready = LAPTOP.reached("deployment/caudal-worker", "{.status.readyReplicas}", START);
+    ready.await.context("the burst brought no worker")?;
     let said = button(tiltfile, "kill", &root).await?;
     ensure!(said.contains("deleted"), "nobody was killed: {said}");
     recorded().await?;

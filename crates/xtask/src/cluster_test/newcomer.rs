@@ -7,7 +7,7 @@ use caudal_testkit::{documents, wait};
 
 use super::kubectl::Namespace;
 use super::place::Place;
-use super::{RECORDED, START, notes};
+use super::{RECORDED, notes, upheavals};
 use crate::repository;
 
 pub(super) const NEWCOMER: Namespace = Namespace("newcomer");
@@ -68,8 +68,7 @@ async fn obey(place: &Place, script: &str) -> Result<String> {
     }
     place.shell(&format!("{redis} set not-copied yes")).await?;
     let said = place.shell(script).await?;
-    place.shell("kubectl delete pod caudal-redis-0 --grace-period=1").await?;
-    NEWCOMER.rolled_out("statefulset/caudal-redis", START).await?;
+    upheavals::kill_store(NEWCOMER, "redis").await?;
     let held = place.shell(&format!("{redis} mget copied not-copied")).await?;
     ensure!(held == "yes\n\n", "the queue is not as it was when it was copied: {held:?}");
     Ok(said)

@@ -75,9 +75,6 @@ async fn upgrade(namespace: Namespace, chart: &str) -> Result<()> {
     let tag = format!("image.tag={}", image::NEXT_TAG);
     let set = ["--reuse-values", "--set", &tag, "--set", "api.maxBacklog=900000"];
     kubectl::helm(&[&["upgrade", "caudal", chart, "--namespace", namespace.0], set.as_slice()].concat()).await?;
-    for role in RELEASED {
-        namespace.rolled_out(&format!("deployment/caudal-{role}"), START).await?;
-    }
     let migrated = wait::until("the migration is applied", START, async || {
         let found = namespace.query("select to_regclass('next_release') is not null").await;
         match found {
@@ -90,9 +87,10 @@ async fn upgrade(namespace: Namespace, chart: &str) -> Result<()> {
     runs(namespace, image::NEXT_VERSION).await
 }
 
-/// Looks of which release the pods are.
+/// Waits until pods of this release are there, and no others.
 async fn runs(namespace: Namespace, version: &str) -> Result<()> {
     for role in RELEASED {
+        namespace.rolled_out(&format!("deployment/caudal-{role}"), START).await?;
         let pods = namespace.pods(&of(role)).await?;
         ensure!(pods.iter().any(|pod| pod.is_ready && !pod.is_ending), "no {role} is there: {pods:?}");
         for pod in pods.iter().filter(|pod| !pod.is_ending) {
@@ -106,9 +104,6 @@ async fn runs(namespace: Namespace, version: &str) -> Result<()> {
 /// The release before, on the tables of the next one.
 async fn rollback(namespace: Namespace) -> Result<()> {
     kubectl::helm(&["rollback", "caudal", "1", "--namespace", namespace.0]).await?;
-    for role in RELEASED {
-        namespace.rolled_out(&format!("deployment/caudal-{role}"), START).await?;
-    }
     runs(namespace, env!("CARGO_PKG_VERSION")).await
 }
 
@@ -121,7 +116,7 @@ async fn kill_roles(namespace: Namespace) -> Result<()> {
 
 /// Without force: that would start the next server on the volume before the one before it has ended, and PostgreSQL, which cannot see
 /// it from another pod, would lose what either confirms.
-async fn kill_store(namespace: Namespace, store: &str) -> Result<()> {
+pub(super) async fn kill_store(namespace: Namespace, store: &str) -> Result<()> {
     kill(namespace, store, &["--grace-period=1"]).await
 }
 
