@@ -6,6 +6,7 @@ mod api_server;
 mod authority;
 mod celery;
 mod definition;
+mod janitor;
 mod last_worker;
 mod leading;
 mod long;
