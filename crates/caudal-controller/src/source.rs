@@ -112,7 +112,7 @@ impl Source {
         };
         if unavailable {
             debug!(%cause, "{error} at {url}");
-            return Unread::SourceUnavailable(format!("{error} at {url}"));
+            return Unread::SourceUnavailable(format!("{error} at {url}{}", caudal_redis::advice(cause)));
         }
         Unread::SourceMisconfigured(format!("{error} at {url}: {cause}"))
     }

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod advice;
 mod channels;
 mod client;
 mod error;
 mod options;
 mod shared;
 
+pub use advice::advice;
 pub use channels::{Heard, Listener};
 pub use client::Client;
 pub use error::{Error, Fault};

@@ -1,11 +1,12 @@
 //! `caudal controller` as a cluster meets it: real processes on a real control plane.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use caudal_controller::crd::{QueueScaler, crd};
 use caudal_queue::{Batch, Chunk, Queue, Settlement};
-use caudal_testkit::{ControlPlane, OtlpSink, Output, Process, Redis, Signal, Span, wait};
+use caudal_testkit::{ControlPlane, OtlpSink, Output, Process, Redis, Signal, Span, pki::Authority, wait};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -152,7 +153,7 @@ async fn a_posts_trace_is_linked_to_the_scaling_it_began_and_an_idle_look_tells_
     let (world, sink) = (World::new().await, OtlpSink::start().await.unwrap());
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", sink.endpoint()), ("OTEL_BSP_SCHEDULE_DELAY", "100")];
     let controller = world.controller("a", &environment).await;
-    until_active_is(&world, "False").await;
+    until_condition(&world, "Active", "False").await;
     world.enqueue(100).await;
     world.until_replicas(20).await;
 
@@ -191,14 +192,15 @@ async fn a_posts_trace_is_linked_to_the_scaling_it_began_and_an_idle_look_tells_
     assert!(controller.process.stop(Signal::TERM, SOON).await.unwrap().success());
 }
 
-async fn until_active_is(world: &World, status: &str) {
-    wait::until(&format!("Active is {status}"), SOON, async || {
+/// Waits until a condition of the scaler has this status, and returns its reason and message.
+async fn until_condition(world: &World, type_: &str, status: &str) -> (String, String) {
+    wait::until(&format!("{type_} is {status}"), SOON, async || {
         let conditions = world.scalers().get("x").await.unwrap().status.unwrap_or_default().conditions;
-        let active = conditions.iter().find(|condition| condition.type_ == "Active");
-        if active.is_some_and(|active| active.status == status) { Ok(()) } else { Err(conditions) }
+        let found = conditions.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        found.map(|found| (found.reason.clone(), found.message.clone())).ok_or(conditions)
     })
     .await
-    .unwrap();
+    .unwrap()
 }
 
 /// Whether the process says that it leads; nothing while it does not answer.
@@ -265,4 +267,52 @@ async fn a_leader_that_is_killed_is_followed_within_seconds_and_one_that_ends_at
     world.drain().await;
     world.until_replicas(0).await;
     assert!(third.process.stop(Signal::TERM, SOON).await.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_over_tls_with_a_password_is_followed_and_an_authority_that_is_not_trusted_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Authority::new(&folder.path().join("ours")).unwrap();
+    let another = Authority::new(&folder.path().join("another")).unwrap();
+    let world = World::new().await;
+    let redis = Redis::start_tls(&ours.server("redis", &["127.0.0.1"]).unwrap()).await.unwrap();
+    let url = follow_by_tls(&world, &redis).await;
+
+    let controller = world.controller("a", &trusting(&another.certificate())).await;
+    let (reason, message) = until_condition(&world, "Ready", "False").await;
+    assert_eq!(reason, "SourceUnavailable");
+    assert_eq!(
+        message,
+        format!(
+            "Redis cannot be reached at {url}: its certificate is of an authority that is not trusted: let SSL_CERT_FILE name the PEM \
+             file of that authority"
+        )
+    );
+    assert_eq!(world.seen().await, (0, 1), "an error is never a number");
+    assert!(controller.process.stop(Signal::TERM, SOON).await.unwrap().success());
+
+    let controller = world.controller("a", &trusting(&ours.certificate())).await;
+    world.until_replicas(3).await;
+    until_condition(&world, "Ready", "True").await;
+    assert!(controller.process.stop(Signal::TERM, SOON).await.unwrap().success());
+}
+
+/// The scaler follows a list of 15 in this Redis by TLS, with a password from a Secret. Returns the address.
+async fn follow_by_tls(world: &World, redis: &Redis) -> String {
+    let plain = caudal_redis::Client::new(&caudal_redis::Options { redis_url: redis.url().into() }).unwrap();
+    let mut commands = redis::pipe();
+    commands.cmd("RPUSH").arg("jobs").arg(&[1; 15]);
+    commands.cmd("CONFIG").arg(&["SET", "requirepass", "se/cr:et@"]);
+    commands.exec_async(&mut plain.shared()).await.unwrap();
+    world.plane.kubectl(&["create", "secret", "generic", "redis", "--from-literal=it=se/cr:et@"]).await.unwrap();
+    let url = redis.tls_url().unwrap();
+    let list = json!({ "redis": { "url": url, "passwordSecret": { "name": "redis", "key": "it" } }, "keys": ["jobs"] });
+    let followed = Patch::Merge(json!({ "spec": { "source": { "caudal": null, "list": list } } }));
+    world.scalers().patch("x", &PatchParams::default(), &followed).await.unwrap();
+    url
+}
+
+/// The environment of who trusts the servers of this authority.
+fn trusting(authority: &Path) -> [(&str, &str); 1] {
+    [("SSL_CERT_FILE", authority.to_str().unwrap())]
 }
