@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use caudal_controller::crd::QueueScaler;
 use caudal_testkit::Redis;
 use http::{Method, Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
 use serde_json::json;
 
-use crate::world::{Controller, World, drain, enqueue, queue, quick, redis_cli};
+use crate::world::{Controller, World, enqueue, queue, quick, redis_cli};
 
 /// So many objects are hit at the same time.
 const OBJECTS: usize = 10;
@@ -252,36 +251,17 @@ async fn a_watch_whose_past_is_gone_lists_anew_and_misses_nothing() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_freezes_and_one_that_is_killed_and_comes_back_are_followed_on() {
-    let mut world = World::alone().await;
+async fn an_api_server_that_freezes_is_followed_on() {
+    let world = World::alone().await;
     let redis = Redis::start().await.unwrap();
-    let queue = queue(&redis);
     let controller = world.scaled_by(&redis).await;
     world.until_condition("x", "Active", "False").await;
-
     world.plane.pause().unwrap();
-    enqueue(&queue, 100).await;
+    enqueue(&queue(&redis), 100).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     world.plane.resume().unwrap();
     let back = Instant::now();
     world.until_replicas("worker", 20).await;
     println!("right {:?} after the freeze", back.elapsed());
-
-    let plane = Arc::get_mut(&mut world.plane).unwrap();
-    plane.kill().await.unwrap();
-    drain(&queue).await;
-    plane.restart().await.unwrap();
-    let back = Instant::now();
-    world.until_replicas("worker", 0).await;
-    println!("right {:?} after the restart", back.elapsed());
-    assert!(controller.probes.is_ready());
-    enqueue(&queue, 25).await;
-    world.until_replicas("worker", 5).await;
-    let decision = async || -> Result<(), Option<QueueScaler>> {
-        let object = world.scalers().get("x").await.unwrap();
-        let told = object.status.as_ref().and_then(|status| status.last_decision.as_ref()).map(|told| told.to);
-        if told == Some(5) { Ok(()) } else { Err(Some(object)) }
-    };
-    world.until("the last decision is told", decision).await;
     controller.stop().await;
 }

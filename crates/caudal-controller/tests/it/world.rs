@@ -65,6 +65,11 @@ impl World {
         Self { plane, client, namespace }
     }
 
+    /// How the API server is reached.
+    pub(crate) async fn config(&self) -> Config {
+        config(&self.plane, &self.namespace).await
+    }
+
     pub(crate) fn scalers(&self) -> Api<QueueScaler> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
@@ -347,10 +352,15 @@ async fn client(plane: &ControlPlane, namespace: &str) -> Client {
 }
 
 async fn client_as(plane: &ControlPlane, namespace: &str, user: Option<String>) -> Client {
+    let mut config = config(plane, namespace).await;
+    config.auth_info.impersonate = user;
+    Client::try_from(config).unwrap()
+}
+
+async fn config(plane: &ControlPlane, namespace: &str) -> Config {
     let file = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
     namespace.clone_into(&mut config.default_namespace);
     config.default_retry = false;
-    config.auth_info.impersonate = user;
-    Client::try_from(config).unwrap()
+    config
 }
