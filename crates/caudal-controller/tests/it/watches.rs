@@ -30,11 +30,11 @@ async fn an_api_server_that_was_killed_and_has_forgotten_what_happened_is_made_u
     let (controller, proxy) = behind_a_proxy(&world, &redis).await;
     proxy.shut().await;
     let seen = world.scalers().list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    change(&world, &redis).await;
     let plane = Arc::get_mut(&mut world.plane).unwrap();
     plane.kill().await.unwrap();
     plane.restart().await.unwrap();
     assert_eq!(told_after(&world, &seen).await, 410, "the past is gone");
-    change(&world, &redis).await;
     proxy.open();
     until_made_up_for(&world, &controller).await;
     assert!(controller.probes.is_ready());
