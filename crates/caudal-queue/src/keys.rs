@@ -67,6 +67,11 @@ impl Keys {
         self.binary("rejected", batch.as_bytes())
     }
 
+    /// What the names of all of [`Keys::rejected`] begin with, before the batch's 16 bytes.
+    pub(crate) fn any_rejected(&self) -> String {
+        format!("{}rejected:", self.prefix)
+    }
+
     fn binary(&self, kind: &str, id: &[u8; 16]) -> Vec<u8> {
         let mut key = format!("{}{kind}:", self.prefix).into_bytes();
         key.extend_from_slice(id);

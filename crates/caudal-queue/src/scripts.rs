@@ -6,7 +6,7 @@ use redis::Script;
 
 /// The function `owned`: which entries a consumer holds.
 const OWNED: &str = include_str!("scripts/owned.lua");
-/// The functions `parts_of` and `set_status`: how a batch's status is kept.
+/// The functions `parts_of` and `text_of`: how a batch's status is kept.
 const STATUS: &str = include_str!("scripts/status.lua");
 
 /// Every script of the queue, made when it is first called: a controller has a thousand queues and calls one script of each. Sent by

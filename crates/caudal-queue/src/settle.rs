@@ -1,6 +1,6 @@
 //! Ending leases, many in one call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use futures_util::future::try_join_all;
 use redis::ScriptInvocation;
@@ -19,6 +19,8 @@ pub(crate) const MAX_REJECTIONS: u32 = 1_000;
 const LARGEST_CALL: usize = 256;
 /// Where the script's keys of batches begin, counted from 1.
 const FIRST_STATUS: usize = 8;
+/// Stands for the place after the last one named.
+const NEXT: usize = 0;
 
 type End<'a> = (usize, &'a Lease, &'a Settlement);
 
@@ -62,14 +64,19 @@ impl Queue {
             .arg(last.id)
             .arg(KEPT.as_secs())
             .arg(MAX_REJECTIONS)
-            .arg(MAX_DEAD);
-        let mut places = HashMap::new();
+            .arg(MAX_DEAD)
+            .arg(keys.any_rejected());
+        let mut places = HashMap::with_capacity(ends.len());
         for (_, lease, settlement) in ends {
-            let next = FIRST_STATUS + 2 * places.len();
-            let place = *places.entry(lease.batch).or_insert_with(|| {
-                call.key(keys.lote(lease.batch)).key(keys.rejected(lease.batch));
-                next
-            });
+            let next = FIRST_STATUS + places.len();
+            let place = match places.entry(lease.batch) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    call.key(keys.lote(lease.batch));
+                    new.insert(next);
+                    NEXT
+                }
+            };
             tell(&mut call, place, lease, settlement);
         }
         let answer = call.invoke_async(&mut self.connection()).await;

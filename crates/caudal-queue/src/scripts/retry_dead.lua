@@ -14,7 +14,7 @@ local function reopen(status, rejections, position, invoices)
   if not n then
     return
   end
-  set_status(status, n, o, u, math.max(x - invoices, 0), received, '0', caller)
+  redis.call('SET', status, text_of(n, o, u, math.max(x - invoices, 0), received, '0', caller))
   redis.call('HDEL', rejections, position)
   redis.call('PERSIST', rejections)
 end

@@ -3,13 +3,14 @@
 -- but for those that wait for a retry; rejected ones become dead letters. Only a lease's owner changes anything, and only once:
 -- afterwards the entry is gone. What is kept is written before the entry goes.
 -- allow-oom: what frees memory must run when there is none.
--- KEYS: stream, backlog, dead, retry, deaths, shut, settled, then of each batch its status and its list of the rejected
--- ARGV: group, consumer, first and last entry, seconds to keep, most rejections listed, most dead letters, then of each lease
---       its entry and six numbers of four bytes: the place of its batch's status among the keys, its invoices, how many were
---       recorded, how many unchanged, how many are retried, how many lines are rejected; then of each retried its milliseconds to
---       wait and its new entry, and of each rejected line its position, invoices, attempts, number, code, detail and entry
+-- KEYS: stream, backlog, dead, retry, deaths, shut, settled, then the statuses of the batches
+-- ARGV: group, consumer, first and last entry, seconds to keep, most rejections listed, most dead letters, what the key of a
+--       batch's rejections begins with, then of each lease its entry and six numbers of four bytes: the place of its batch's
+--       status among the keys, or 0 for the first that no lease before it has, its invoices, how many were recorded, how many
+--       unchanged, how many are retried, how many lines are rejected; then of each retried its milliseconds to wait and its new
+--       entry, and of each rejected line its position, invoices, attempts, number, code, detail and entry
 -- Returns for each lease 1 when settled, 0 when it is not the consumer's (any more).
-local FIRST_LEASE, LEASE, RETRIED, REJECTED = 8, 2, 2, 7
+local FIRST_STATUS, FIRST_LEASE, LEASE, RETRIED, REJECTED, BATCH_ID = 8, 9, 2, 2, 7, 16
 -- Locals: the loop would look these up in tables for every lease.
 local KEYS, ARGV, call, numbers = KEYS, ARGV, redis.call, struct.unpack
 local stream, backlog_key, dead, retry, deaths, shut, settled = unpack(KEYS, 1, 7)
@@ -19,7 +20,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local answer, ended, left, buried = {}, {}, 0, 0
 -- By the place of a batch's status: what these leases add to it, and the lines that were rejected.
-local places, recorded, unchanged, rejected, lines = {}, {}, {}, {}, {}
+local recorded, unchanged, rejected, lines = {}, {}, {}, {}
 
 local function retry_later(at, count)
   for i = at, at + (count - 1) * RETRIED, RETRIED do
@@ -32,25 +33,30 @@ local function bury(at, count, place)
   lines[place] = listed
   for i = at, at + (count - 1) * REJECTED, REJECTED do
     call('XADD', dead, '*', 'e', ARGV[i + 6], 'a', ARGV[i + 2], 'n', ARGV[i + 3], 'c', ARGV[i + 4], 'd', ARGV[i + 5])
-    rejected[place] = rejected[place] + ARGV[i + 1]
+    rejected[place] = (rejected[place] or 0) + ARGV[i + 1]
     listed[#listed + 1] = i
   end
   buried = buried + count
 end
 
-local at, last = FIRST_LEASE, #ARGV
+local at, last, next_place = FIRST_LEASE, #ARGV, FIRST_STATUS
+-- Of many leases the numbers are the same: they are read once.
+local packed, named, count, new, same, retried, bad
 while at <= last do
   local entry = ARGV[at]
-  local place, count, new, same, retried, bad = numbers('>I4I4I4I4I4I4', ARGV[at + 1])
+  if ARGV[at + 1] ~= packed then
+    packed = ARGV[at + 1]
+    named, count, new, same, retried, bad = numbers('>I4I4I4I4I4I4', packed)
+  end
+  local place = named
+  if place == 0 then
+    place, next_place = next_place, next_place + 1
+  end
   at = at + LEASE
   if mine[entry] then
     mine[entry] = nil
-    if not recorded[place] then
-      places[#places + 1] = place
-      recorded[place], unchanged[place], rejected[place] = 0, 0, 0
-    end
-    recorded[place] = recorded[place] + new
-    unchanged[place] = unchanged[place] + same
+    recorded[place] = (recorded[place] or 0) + new
+    unchanged[place] = (unchanged[place] or 0) + same
     if retried > 0 then
       retry_later(at, retried)
     end
@@ -69,6 +75,11 @@ if #ended == 0 then
   return answer
 end
 
+-- Not among the keys: few batches have any, and naming a key costs. Its hash tag is theirs.
+local function rejections_of(status_key)
+  return ARGV[8] .. string.sub(status_key, -BATCH_ID)
+end
+
 local function list(listed, rejections)
   local room = tonumber(ARGV[6])
   room = room - call('HLEN', rejections)
@@ -79,29 +90,44 @@ local function list(listed, rejections)
   end
 end
 
-local keys = {}
-for i, place in ipairs(places) do
-  keys[i] = KEYS[place]
-end
 local finished = string.format('%.0f', now)
+-- A status after so many more recorded, unchanged and rejected; where that finishes it, also how many were rejected in all.
+local function with(status, new, same, bad)
+  local n, o, u, x, received, _, caller = parts_of(status)
+  if not n then
+    return nil
+  end
+  o, u, x = o + new, u + same, x + bad
+  if o + u + x >= tonumber(n) then
+    return text_of(n, o, u, x, received, finished, caller), x
+  end
+  return text_of(n, o, u, x, received, '0', caller)
+end
+
 -- With EX Redis would write each command anew for its log.
 local forgotten = string.format('%.0f', now + ARGV[5] * 1000)
-for i, text in ipairs(call('MGET', unpack(keys))) do
-  local place, status, rejections = places[i], keys[i], KEYS[places[i] + 1]
-  local n, o, u, x, received, _, caller = parts_of(text)
-  if n then
-    o, u, x = o + recorded[place], u + unchanged[place], x + rejected[place]
-    if lines[place] then
-      list(lines[place], rejections)
+local statuses = call('MGET', unpack(KEYS, FIRST_STATUS))
+-- Small batches that came in the same millisecond have the same status: what becomes of it is worked out once.
+local before, new, same, bad, after, all_bad
+for place = FIRST_STATUS, #KEYS do
+  local status = statuses[place - FIRST_STATUS + 1]
+  if status ~= before or recorded[place] ~= new or unchanged[place] ~= same or rejected[place] ~= bad then
+    before, new, same, bad = status, recorded[place], unchanged[place], rejected[place]
+    after, all_bad = nil, nil
+    if new then
+      after, all_bad = with(status, new, same, bad or 0)
     end
-    if o + u + x >= tonumber(n) then
-      set_status(status, n, o, u, x, received, finished, caller, 'PXAT', forgotten)
-      if x > 0 then
-        call('EXPIRE', rejections, ARGV[5])
-      end
-    else
-      set_status(status, n, o, u, x, received, '0', caller)
+  end
+  if after and bad then
+    list(lines[place], rejections_of(KEYS[place]))
+  end
+  if all_bad then
+    call('SET', KEYS[place], after, 'PXAT', forgotten)
+    if all_bad > 0 then
+      call('EXPIRE', rejections_of(KEYS[place]), ARGV[5])
     end
+  elseif after then
+    call('SET', KEYS[place], after)
   end
 end
 

@@ -6,7 +6,7 @@ local function parts_of(status)
   end
 end
 
--- Keeps a status, with what SET is told beside it.
-local function set_status(key, n, o, u, x, received, finished, caller, ...)
-  redis.call('SET', key, string.format('%s %d %d %d %s %s %s', n, o, u, x, received, finished, caller), ...)
+-- The text of these seven.
+local function text_of(n, o, u, x, received, finished, caller)
+  return string.format('%s %d %d %d %s %s %s', n, o, u, x, received, finished, caller)
 end
