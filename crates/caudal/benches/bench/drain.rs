@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use caudal_ledger::Entry;
-use caudal_queue::{Lease, Settlement};
+use caudal_queue::{Lease, Queue, Settlement};
 use caudal_testkit::Postgres;
 use chrono::Utc;
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamReadReply;
 use sqlx::{Connection, Executor, PgConnection};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -54,7 +55,7 @@ pub(crate) async fn all() -> Result<Vec<Row>> {
 
 /// The drain, and under it its limits.
 async fn compared(postgres: &Postgres, template: &str, setting: Setting) -> Result<Vec<Row>> {
-    let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 2]);
+    let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 3]);
     let mut costs = Costs::default();
     for _ in 0..ROUNDS {
         floors.push(alone(&copy(postgres, template).await?, setting.rows).await?);
@@ -71,7 +72,7 @@ async fn compared(postgres: &Postgres, template: &str, setting: Setting) -> Resu
     };
     let mut table = vec![row(format!("drain, {of}"), drains, Aim::Least(0.8), costs.each())];
     let limits = Limit::ALL.iter().zip(limits);
-    table.extend(limits.map(|(limit, rates)| row(format!("  beside {}", limit.name()), rates, Aim::None, Vec::new())));
+    table.extend(limits.map(|(limit, rates)| row(format!("  {}", limit.name()), rates, Aim::None, Vec::new())));
     Ok(table)
 }
 
@@ -121,31 +122,35 @@ async fn alone(database: &str, first: u32) -> Result<f64> {
     Ok(rate)
 }
 
-/// What runs beside the statements, and takes from them what any worker takes.
+/// What takes from the statements what any worker takes.
 #[derive(Clone, Copy, Debug)]
 enum Limit {
-    /// As many bare commands of Redis as a queue in it needs: a read by a group and, for each set, its chunks' statuses read and
+    /// Beside them as many bare commands of Redis as a queue in it needs: a read by a group and, for each set, its chunks' statuses read and
     /// written, its entries acknowledged and deleted.
     Bare,
-    /// The calls that a worker of Caudal's queue makes, without a worker.
+    /// Beside them the calls that a worker of Caudal's queue makes.
     Queue,
+    /// They and these calls on the same invoices: one loop that leases, one that records, one that settles.
+    Loops,
 }
 
 impl Limit {
-    const ALL: [Self; 2] = [Self::Bare, Self::Queue];
+    const ALL: [Self; 3] = [Self::Bare, Self::Queue, Self::Loops];
 
     fn name(self) -> &'static str {
         match self {
-            Self::Bare => "bare commands, and no worker",
-            Self::Queue => "the queue's calls, and no worker",
+            Self::Bare => "beside bare commands, and no worker",
+            Self::Queue => "beside the queue's calls, and no worker",
+            Self::Loops => "in three bare loops, and no worker",
         }
     }
 
-    /// Invoices a second of the slower of both.
+    /// Invoices a second; of what runs beside one another, by the slower.
     async fn measure(self, database: &str, setting: Setting) -> Result<f64> {
         match self {
             Self::Bare => beside(bare(setting).await?, database, setting.rows).await,
             Self::Queue => beside(calls(setting).await?, database, setting.rows).await,
+            Self::Loops => loops(database, setting).await,
         }
     }
 }
@@ -175,14 +180,68 @@ async fn calls(
         let mut left = COUNT;
         while left > 0 {
             let leases = consumer.lease(SET / each as usize, TURN).await?;
-            let recorded = |lease: &Lease| Settlement { recorded: lease.count, ..Settlement::default() };
-            let settlements: Vec<_> = leases.iter().map(recorded).collect();
-            let ends: Vec<_> = leases.iter().zip(&settlements).collect();
-            queue.settle(&ends).await?;
-            left -= leases.iter().map(|lease| lease.count).sum::<u32>();
+            settle(&queue, &leases).await?;
+            left -= invoices(&leases);
         }
         Ok(begun.elapsed())
     })
+}
+
+async fn settle(queue: &Queue, leases: &[Lease]) -> Result<()> {
+    let recorded = |lease: &Lease| Settlement { recorded: lease.count, ..Settlement::default() };
+    let settlements: Vec<_> = leases.iter().map(recorded).collect();
+    queue.settle(&leases.iter().zip(&settlements).collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+fn invoices(leases: &[Lease]) -> u32 {
+    leases.iter().map(|lease| lease.count).sum()
+}
+
+/// Invoices a second by the least that drains a full queue: three tasks that hand each other a set.
+async fn loops(database: &str, Setting { rows, fsync, each }: Setting) -> Result<f64> {
+    let (redis, _connection) = site::redis(fsync).await?;
+    let (queue, ledger) = (queue(&redis.url())?, ledger(database)?);
+    ledger.ready().await?;
+    fill(&queue, rows, COUNT, each).await?;
+    let (leased, mut to_record) = mpsc::channel(1);
+    let (recorded, mut to_settle) = mpsc::channel::<Vec<Lease>>(1);
+    let mut consumer = queue.consumer("bench");
+    let begun = Instant::now();
+    let leasing = tokio::spawn(async move {
+        let mut left = COUNT;
+        while left > 0 {
+            let leases = consumer.lease(SET / each as usize, TURN).await?;
+            left -= invoices(&leases);
+            leased.send(leases).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    let settling = tokio::spawn(async move {
+        while let Some(leases) = to_settle.recv().await {
+            settle(&queue, &leases).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    while let Some(leases) = to_record.recv().await {
+        ledger.record(&leased_entries(&leases)?).await?;
+        recorded.send(leases).await?;
+    }
+    drop(recorded);
+    leasing.await??;
+    settling.await??;
+    let rate = f64::from(COUNT) / begun.elapsed().as_secs_f64();
+    ledger.close().await;
+    Ok(rate)
+}
+
+fn leased_entries(leases: &[Lease]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(SET);
+    for Lease { payload, version, batch, received_at, .. } in leases {
+        let entry = |(version, invoice)| Entry { invoice, version, batch: *batch, received_at: *received_at };
+        entries.extend((*version..).zip(caudal_invoice::chunk::decode(payload)?).map(entry));
+    }
+    Ok(entries)
 }
 
 /// What reads and ends as many entries by bare commands.
