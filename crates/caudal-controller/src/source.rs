@@ -87,12 +87,10 @@ impl Source {
     }
 
     /// Removes what workers that died without a word have left on the queue's books.
-    pub(crate) async fn tidy(&self) {
-        if let Kind::Caudal(queue) = &self.kind
-            && let Err(error) = queue.tidy().await
-        {
-            debug!(%error, "dead workers stay on the books of the queue at {}", self.url);
-        }
+    pub(crate) async fn tidy(&self) -> bool {
+        let Kind::Caudal(queue) = &self.kind else { return true };
+        let done = queue.tidy().await;
+        done.inspect_err(|error| debug!(%error, "dead workers stay on the books of the queue at {}", self.url)).is_ok()
     }
 
     /// Told when work arrives where there was none, as far as the queue tells.

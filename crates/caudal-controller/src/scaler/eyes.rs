@@ -129,9 +129,8 @@ impl SourceEye {
     /// Tidies the queue up from time to time; to be called while no worker is there to do it.
     pub(super) async fn tidy(&mut self) {
         let Some(Ok(source)) = &mut self.open else { return };
-        if self.tidied.is_none_or(|at| at.elapsed() >= TIDY) {
+        if self.tidied.is_none_or(|at| at.elapsed() >= TIDY) && source.tidy().await {
             self.tidied = Some(Instant::now());
-            source.tidy().await;
         }
     }
 }

@@ -108,6 +108,11 @@ async fn until_made_up_for(world: &World, controller: &Controller) {
     };
     assert_eq!((written("change=\"up\""), written("change=\"down\"")), (5.0, 1.0), "{numbers:?}");
     world.until_event("late", "ScaledDown").await;
+    let told = async || {
+        let decision = world.scalers().get("late").await.unwrap().status.unwrap_or_default().last_decision;
+        if decision.as_ref().is_some_and(|decision| decision.to == 3) { Ok(()) } else { Err(decision) }
+    };
+    world.until("the last decision is told", told).await;
     for (name, changes) in [("still", 1), ("gone", 1), ("late", 2)] {
         let events = world.events(name).await;
         let told = events.iter().filter(|(reason, _)| reason.starts_with("Scaled")).count();
