@@ -17,9 +17,9 @@ pub(crate) const MAX_REJECTIONS: u32 = 1_000;
 /// How much one call of the script does at most: leases, retries and rejections. A larger lease has a call of its own. Redis
 /// syncs its log once a call, and answers nobody meanwhile: about 2 ms.
 const LARGEST_CALL: usize = 256;
-/// Where the script's keys of batches begin, counted from 1.
+/// Where the batches' statuses begin among the script's keys, counted from 1.
 const FIRST_STATUS: usize = 8;
-/// Stands for the place after the last one named.
+/// Instead of a place: the next one that no lease before has.
 const NEXT: usize = 0;
 
 type End<'a> = (usize, &'a Lease, &'a Settlement);
@@ -84,7 +84,7 @@ impl Queue {
     }
 }
 
-/// Adds the arguments of one lease, whose batch has its keys at this place.
+/// Adds the arguments of one lease, whose batch has its status at this place among the keys, or at [`NEXT`].
 fn tell(call: &mut ScriptInvocation<'_>, place: usize, lease: &Lease, settlement: &Settlement) {
     call.arg(lease.id).arg(numbers(place, lease, settlement).concat());
     for Retried { position, payload, attempts, delay } in &settlement.retried {

@@ -1,6 +1,8 @@
 //! Settling: counted once, finished with the last invoice, rejected ones buried.
 
-use caudal_queue::{Error, Lease, Queue, Rejected, Rejection, Settled, Settlement};
+use std::time::Duration;
+
+use caudal_queue::{Error, Lease, Queue, Rejected, Rejection, Retried, Settled, Settlement, Status};
 
 use crate::world::{World, all_recorded, batch, lease};
 
@@ -19,6 +21,10 @@ fn rejected(position: u32, number: &str) -> Rejected {
         detail: "numeric field overflow".to_owned(),
         payload: format!("payload of {number}").into_bytes(),
     }
+}
+
+fn retried(position: u32) -> Retried {
+    Retried { position, payload: b"later".to_vec(), attempts: 1, delay: Duration::from_secs(1) }
 }
 
 #[tokio::test]
@@ -99,6 +105,39 @@ async fn a_status_lists_a_thousand_rejections_and_counts_and_buries_them_all() {
     assert_eq!((status.rejected, status.rejections.len()), (1_200, 1_000));
     assert!(status.finished_at.is_some());
     assert_eq!(world.queue.backlog().await.unwrap().dead, 1_200);
+}
+
+#[tokio::test]
+async fn batches_with_equal_statuses_that_are_settled_in_one_call_keep_each_its_own_outcome() {
+    let world = World::start().await;
+    // Each differs from the one before in one number alone, but for the second.
+    let later = Settlement { recorded: 1, retried: vec![retried(1)], ..Settlement::default() };
+    let settlements = [
+        Settlement { recorded: 2, ..Settlement::default() },
+        Settlement { recorded: 2, ..Settlement::default() },
+        later.clone(),
+        Settlement { recorded: 1, unchanged: 1, ..Settlement::default() },
+        later,
+        Settlement { recorded: 1, rejected: vec![rejected(1, "F-1")], ..Settlement::default() },
+    ];
+    let sent: Vec<_> = settlements.iter().map(|_| batch(&[2])).collect();
+    for sent in &sent {
+        world.admit(sent).await;
+        world.set_status(sent.id, "2 0 0 0 1790000000000 0 ").await;
+    }
+    let leases = lease(&mut world.queue.consumer("pod/1"), sent.len()).await;
+    let ends: Vec<_> = leases.iter().zip(&settlements).collect();
+    assert_eq!(world.queue.settle(&ends).await.unwrap(), [Settled::Done; 6]);
+
+    let mut found = Vec::new();
+    for sent in &sent {
+        let status = world.queue.status(sent.id).await.unwrap().unwrap();
+        let Status { recorded, unchanged, rejected, rejections, finished_at, .. } = status;
+        found.push((recorded, unchanged, rejected, rejections.len(), finished_at.is_some()));
+    }
+    let (all, some) = ((2, 0, 0, 0, true), (1, 0, 0, 0, false));
+    assert_eq!(found, [all, all, some, (1, 1, 0, 0, true), some, (1, 0, 1, 1, true)]);
+    assert!(world.rejected_ttl(sent[5].id).await > 0);
 }
 
 #[tokio::test]

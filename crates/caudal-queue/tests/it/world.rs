@@ -67,13 +67,21 @@ impl World {
     }
 
     async fn ttl(&self, kind: &str, batch: Uuid) -> i64 {
-        let key = [format!("caudal:{{facturas}}:{kind}:").as_bytes(), batch.as_bytes()].concat();
-        cmd("TTL").arg(key).query_async(&mut self.client.shared()).await.unwrap()
+        cmd("TTL").arg(key(kind, batch)).query_async(&mut self.client.shared()).await.unwrap()
+    }
+
+    /// Puts this text in the place of the batch's status.
+    pub(crate) async fn set_status(&self, batch: Uuid, text: &str) {
+        let () = cmd("SET").arg(key("lote", batch)).arg(text).query_async(&mut self.client.shared()).await.unwrap();
     }
 
     pub(crate) async fn admit(&self, batch: &Batch) {
         assert_eq!(self.queue.admit(batch, ROOMY).await.unwrap(), Admission::Accepted { id: batch.id });
     }
+}
+
+fn key(kind: &str, batch: Uuid) -> Vec<u8> {
+    [format!("caudal:{{facturas}}:{kind}:").as_bytes(), batch.as_bytes()].concat()
 }
 
 fn queue(client: &Client) -> Queue {
