@@ -86,7 +86,7 @@ impl Source {
         }
     }
 
-    /// Removes what workers that died without a word have left on the queue's books.
+    /// Removes what workers that died without a word have left on the queue's books; false where Redis did not do it.
     pub(crate) async fn tidy(&self) -> bool {
         let Kind::Caudal(queue) = &self.kind else { return true };
         let done = queue.tidy().await;

@@ -55,7 +55,7 @@ pub(crate) async fn all() -> Result<Vec<Row>> {
 
 /// The drain, and under it its limits.
 async fn compared(postgres: &Postgres, template: &str, setting: Setting) -> Result<Vec<Row>> {
-    let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), [const { Vec::new() }; 3]);
+    let (mut drains, mut floors, mut limits) = (Vec::new(), Vec::new(), Limit::ALL.map(|_| Vec::new()));
     let mut costs = Costs::default();
     for _ in 0..ROUNDS {
         floors.push(alone(&copy(postgres, template).await?, setting.rows).await?);

@@ -193,7 +193,7 @@ async fn a_posts_trace_is_linked_to_the_scaling_it_began_and_an_idle_look_tells_
     assert!(controller.process.stop(Signal::TERM, SOON).await.unwrap().success());
 }
 
-/// Waits until a condition of the scaler has this status, and returns its reason and message.
+/// Waits until a condition of the scaler has this status, and is the one that is meant.
 async fn until_condition(world: &World, type_: &str, status: &str, is_meant: impl Fn(&Condition) -> bool) {
     wait::until(&format!("{type_} is {status}"), SOON, async || {
         let conditions = world.scalers().get("x").await.unwrap().status.unwrap_or_default().conditions;
